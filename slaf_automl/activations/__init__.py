@@ -1,0 +1,20 @@
+"""Learned activation functions: bases, the SLAF module, starting coefficients, folding."""
+
+from slaf_automl.activations.bases import BASES, Basis, find_basis
+from slaf_automl.activations.kinds import ActivationKind, find_kind, register
+from slaf_automl.activations.projection import Projection, fit_activation
+from slaf_automl.activations.slaf import SLAF
+from slaf_automl.activations.statistics import estimate_statistics
+
+__all__ = [
+    "BASES",
+    "SLAF",
+    "ActivationKind",
+    "Basis",
+    "Projection",
+    "estimate_statistics",
+    "find_basis",
+    "find_kind",
+    "fit_activation",
+    "register",
+]

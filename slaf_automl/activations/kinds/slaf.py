@@ -1,0 +1,97 @@
+"""The kind `slaf`: self-learnable activation functions on the polynomial bases."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from torch import nn
+
+from slaf_automl.activations.bases import find_basis, require_degree
+from slaf_automl.activations.kinds.base import ActivationKind
+from slaf_automl.activations.polynomial import Polynomial
+from slaf_automl.activations.projection import TARGETS
+from slaf_automl.activations.rectifier import NORMALISERS
+from slaf_automl.activations.slaf import (
+    SHARING,
+    SLAF,
+    learned_channels,
+    require_clip,
+    require_hybrid,
+)
+from slaf_automl.errors import ActivationError
+from slaf_automl.spec import ActivationSpec, Scalar
+
+
+class SLAFKind(ActivationKind):
+    """f(x) = b + Σ aᵢ·N(φᵢ(x)) on the first channels, ReLU on a `hybrid` share of the rest."""
+
+    name: ClassVar[str] = "slaf"
+    defaults: ClassVar[Mapping[str, Scalar]] = MappingProxyType(
+        {
+            "basis": "chebyshev",
+            "degree": 3,
+            "sharing": "channel",
+            "normaliser": "element",
+            "hybrid": 0.0,
+            "clip": 3.0,
+            "start": "relu",
+        }
+    )
+
+    def validate(self, parameters: Mapping[str, Scalar]) -> None:
+        """Check every word and range; the messages list what is allowed."""
+        find_basis(parameters["basis"])
+        require_degree(parameters["degree"])
+        require_hybrid(parameters["hybrid"])
+        require_clip(parameters["clip"])
+        for name, words in (
+            ("sharing", SHARING),
+            ("normaliser", NORMALISERS),
+            ("start", tuple(TARGETS)),
+        ):
+            if parameters[name] not in words:
+                raise ActivationError(
+                    f"unknown {name} {parameters[name]!r}", expected="one of " + ", ".join(words)
+                )
+
+    def build(self, spec: ActivationSpec, channels: int) -> nn.Module:
+        """Return a `SLAF` at its starting coefficients."""
+        parameters: dict[str, Any] = dict(spec.parameters)
+        return SLAF(channels, **parameters)
+
+    def deployed(self, spec: ActivationSpec, channels: int) -> nn.Module:
+        """Return a `Polynomial` with unset coefficients."""
+        learned = self._learned(spec, channels)
+        return Polynomial(
+            self._rows(spec, channels),
+            require_degree(spec["degree"]),
+            learned,
+            clipped=spec["clip"] is not None,
+        )
+
+    def stored_values(self, spec: ActivationSpec, channels: int) -> int:
+        """Return rows × degree: the constants and clip ranges live in the neighbours."""
+        return self._rows(spec, channels) * require_degree(spec["degree"])
+
+    def least_channels(self, spec: ActivationSpec) -> int:
+        """Return the fewest channels that leave one SLAF channel."""
+        share = 1.0 - require_hybrid(spec["hybrid"])
+        guess = max(1, math.ceil(0.5 / share) - 1)
+        return guess if self._learned(spec, guess) >= 1 else guess + 1
+
+    def lane_group(self, spec: ActivationSpec) -> str:
+        """Every polynomial family is a matrix to a common one."""
+        return "polynomial"
+
+    @staticmethod
+    def _learned(spec: ActivationSpec, channels: int) -> int:
+        return learned_channels(channels, require_hybrid(spec["hybrid"]))
+
+    def _rows(self, spec: ActivationSpec, channels: int) -> int:
+        # Statistics per channel turn even shared coefficients into one row per channel.
+        if spec["sharing"] == "layer" and spec["normaliser"] != "element":
+            return 1
+        return self._learned(spec, channels)

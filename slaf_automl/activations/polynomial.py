@@ -1,0 +1,74 @@
+"""The deployed activations: plain polynomials of a clipped input, without statistics."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+HORNER_DEGREE = 5
+"""Up to here a monomial row by Horner's rule, above it a Chebyshev row by Clenshaw's."""
+
+
+class Polynomial(nn.Module):
+    """The deployed SLAF: p(x) = Σ_{i=1}^{degree} cᵢ·βᵢ(min(max(x, −1), 1)), the rest ReLU.
+
+    βᵢ is xⁱ up to degree 5 (Horner) and Tᵢ above (Clenshaw: a float32 monomial row of degree 12
+    errs by 5e-4). The constant is not stored: the next layer's bias carries it. The first
+    `polynomials` channels are polynomials, the others max(x, 0).
+
+    Args:
+        rows: 1 if all channels share a row, else `polynomials`.
+        degree: the highest degree.
+        polynomials: number of channels that are polynomials.
+        clipped: whether the input is clipped to [−1, 1] (the layer before carries the scale).
+        channel_dim: where the channels are.
+
+    State: `coefficients`, `(rows, degree)`.
+    """
+
+    def __init__(
+        self, rows: int, degree: int, polynomials: int, *, clipped: bool, channel_dim: int = 1
+    ) -> None:
+        super().__init__()
+        self.polynomials = polynomials
+        self.clipped = clipped
+        self.channel_dim = channel_dim
+        self.coefficients = nn.Parameter(torch.zeros(rows, degree), requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Evaluate on `(N, C, *)`; the shape stays."""
+        channels = x.shape[self.channel_dim]
+        if self.polynomials == channels:
+            return self._polynomial(x)
+        smooth, rest = torch.split(
+            x, [self.polynomials, channels - self.polynomials], self.channel_dim
+        )
+        return torch.cat([self._polynomial(smooth), torch.relu(rest)], self.channel_dim)
+
+    def _polynomial(self, x: Tensor) -> Tensor:
+        if self.clipped:
+            x = x.clamp(-1.0, 1.0)
+        shape = [1] * x.ndim
+        shape[self.channel_dim] = -1
+        rows = [row.reshape(shape) for row in self.coefficients.unbind(1)]
+        return horner(rows, x) if len(rows) <= HORNER_DEGREE else clenshaw(rows, x)
+
+
+def horner(rows: list[Tensor], x: Tensor) -> Tensor:
+    """Evaluate Σᵢ rows[i−1]·xⁱ, i ≥ 1, by Horner's rule."""
+    result = rows[-1] * x
+    for row in reversed(rows[:-1]):
+        result = (result + row) * x
+    return result
+
+
+def clenshaw(rows: list[Tensor], x: Tensor) -> Tensor:
+    """Evaluate Σᵢ rows[i−1]·Tᵢ(x), i ≥ 1, by Clenshaw's recurrence bₖ = cₖ + 2x·bₖ₊₁ − bₖ₊₂.
+
+    With no constant row the sum is x·b₁ − b₂.
+    """
+    twice = 2.0 * x
+    later, latest = torch.zeros_like(x), rows[-1].expand_as(x)
+    for row in reversed(rows[:-1]):
+        later, latest = latest, row + twice * latest - later
+    return x * latest - later

@@ -1,0 +1,105 @@
+"""Starting coefficients: a target function projected on a basis under a Gaussian weight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from slaf_automl.activations.bases import find_basis, require_degree
+from slaf_automl.errors import ActivationError
+
+TARGETS: dict[str, Callable[[Tensor], Tensor]] = {
+    "identity": lambda x: x,
+    "relu": torch.relu,
+    "silu": torch.nn.functional.silu,
+    "gelu": torch.nn.functional.gelu,
+    "tanh": torch.tanh,
+}
+"""Functions a SLAF can start as, by name."""
+
+_NODES = 20_001
+_REACH = 6.0
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A target function in a basis: t(x) ≈ c₀ + Σᵢ cᵢ·φᵢ(x).
+
+    Args:
+        coefficients: c₀ … c_degree, float64.
+        error: root mean square of the difference under the weight.
+        means: mean of each φ₁ … φ_degree under the weight.
+        deviations: standard deviation of each φ₁ … φ_degree under the weight.
+    """
+
+    coefficients: tuple[float, ...]
+    error: float
+    means: tuple[float, ...]
+    deviations: tuple[float, ...]
+
+
+def fit_activation(
+    target: str | Callable[[Tensor], Tensor],
+    basis: str,
+    degree: int,
+    *,
+    clip: float | None = 3.0,
+) -> Projection:
+    """Project a function on a basis by least squares under a standard normal weight.
+
+    Minimises E[(t(u) − c₀ − Σᵢ cᵢ·φᵢ(u))²] over c for u = min(max(x, −clip), clip), x ~ N(0, 1), on
+    a grid of 20,001 points over ±6 standard deviations, in float64. A basis whose natural domain is
+    [−1, 1] is evaluated at u/clip, as the SLAF does.
+
+    Args:
+        target: a name of `TARGETS`, or a function of a float64 tensor.
+        basis: name of the basis.
+        degree: highest degree, 1 to 16.
+        clip: the SLAF's clip range in standard deviations; None for no clipping.
+
+    Returns:
+        The coefficients, the error, and the elements' moments under the weight.
+
+    Raises:
+        ActivationError: unknown target, basis or degree, or a target that is not finite.
+
+    Example:
+        >>> fit = fit_activation("relu", "hermite", 2, clip=None)
+        >>> [round(c, 4) for c in fit.coefficients]  # 1/√(2π), 1/2, 1/√(4π)
+        [0.3989, 0.5, 0.2821]
+    """
+    found, function = find_basis(basis), _target(target)
+    require_degree(degree)
+    x = torch.linspace(-_REACH, _REACH, _NODES, dtype=torch.float64)
+    weight = torch.exp(-0.5 * x**2).numpy()
+    weight /= weight.sum()
+    u = x if clip is None else x.clamp(-clip, clip)
+    domain = u / clip if clip is not None and found.unit_domain else u
+    wanted = function(u).numpy()
+    if not np.isfinite(wanted).all():
+        raise ActivationError(
+            "the target function is not finite everywhere on the clip range",
+            remedy="give a function that is, or a narrower clip",
+        )
+    elements = np.stack([e.numpy() for e in found.elements(domain, degree)], axis=1)
+    design = np.concatenate([np.ones((_NODES, 1)), elements], axis=1)
+    root = np.sqrt(weight)[:, None]
+    coefficients = np.linalg.lstsq(design * root, wanted * root[:, 0], rcond=None)[0]
+    error = float(np.sqrt(np.sum(weight * (design @ coefficients - wanted) ** 2)))
+    means = weight @ elements
+    deviations = np.sqrt(weight @ (elements - means) ** 2)
+    return Projection(
+        tuple(coefficients.tolist()), error, tuple(means.tolist()), tuple(deviations.tolist())
+    )
+
+
+def _target(target: str | Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    if callable(target):
+        return target
+    if target not in TARGETS:
+        raise ActivationError(f"unknown target {target!r}", expected="one of " + ", ".join(TARGETS))
+    return TARGETS[target]

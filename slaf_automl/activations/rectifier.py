@@ -1,0 +1,61 @@
+"""ReLU with the same choice of normalisers that SLAF has, so that comparisons are fair."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from slaf_automl.activations.folding import Affine, Folded
+from slaf_automl.activations.statistics import (
+    EPSILON,
+    InputNormaliser,
+    RunningMoments,
+    along,
+    batch_moments,
+)
+
+NORMALISERS = ("none", "input", "element")
+"""none: as it is; input: batch norm before; element: each basis element normalised by itself."""
+
+
+class NormalisedReLU(nn.Module):
+    """ReLU under a normaliser: max(x, 0), max(BN(x), 0), or (max(x, 0) − μ)/√(σ² + ε).
+
+    The third form is a SLAF whose one element is ReLU; the next linear layer takes its weight, so
+    all three deploy as a plain ReLU. Input and output `(N, C, *)`.
+    """
+
+    def __init__(self, channels: int, *, normaliser: str = "none", channel_dim: int = 1) -> None:
+        super().__init__()
+        self.channels = channels
+        self.channel_dim = channel_dim
+        self.before = (
+            InputNormaliser(channels, channel_dim=channel_dim) if normaliser == "input" else None
+        )
+        self.after = RunningMoments((channels,)) if normaliser == "element" else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the normalised ReLU."""
+        y = torch.relu(x if self.before is None else self.before(x))
+        if self.after is None:
+            return y
+        if self.training:
+            mean, variance = batch_moments(y, self.channel_dim)
+            self.after.observe(mean, variance, y.numel() // max(self.channels, 1))
+            scale = torch.rsqrt(variance + EPSILON)
+        else:
+            self.after.require_set()
+            mean, scale = self.after.mean, self.after.scale()
+        return along(scale, y, self.channel_dim) * (y - along(mean, y, self.channel_dim))
+
+    def fold(self) -> Folded:
+        """Take the evaluation-mode function apart: affine, ReLU, affine."""
+        before, after = Affine.identity(self.channels), Affine.identity(self.channels)
+        if self.before is not None:
+            self.before.moments.require_set()
+            before = Affine(*self.before.affine())
+        if self.after is not None:
+            self.after.require_set()
+            scale = 1 / torch.sqrt(self.after.variance.double() + EPSILON)
+            after = Affine(scale, -scale * self.after.mean.double())
+        return Folded(before, nn.ReLU(), after)

@@ -1,0 +1,16 @@
+"""Network families, their deployed form, their cost, and widths from a budget."""
+
+from slaf_automl.networks.cost import count_cost
+from slaf_automl.networks.deployed import DeployedMLP, deploy
+from slaf_automl.networks.mlp import MLP
+from slaf_automl.networks.widths import SHAPES, WidthLimits, solve_widths
+
+__all__ = [
+    "MLP",
+    "SHAPES",
+    "DeployedMLP",
+    "WidthLimits",
+    "count_cost",
+    "deploy",
+    "solve_widths",
+]

@@ -1,0 +1,119 @@
+"""Candidates from choices, and the choices that a candidate answers to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from optuna.distributions import BaseDistribution, IntDistribution
+
+from slaf_automl.activations import find_kind
+from slaf_automl.networks import solve_widths
+from slaf_automl.spaces.depths import architecture, deepest, depth_range
+from slaf_automl.spaces.dimensions import Chooser, Constant, StoredChooser
+from slaf_automl.spaces.schema import SpaceFile
+from slaf_automl.spec import ActivationSpec, Budget, Candidate, DataInfo, Recipe, Scalar
+
+SLOT = ("basis", "degree", "hybrid")
+"""Dimensions of a SLAF slot."""
+
+SHARED = ("sharing", "clip", "start")
+"""Dimensions that all SLAF slots of a candidate share."""
+
+
+def build_candidate(file: SpaceFile, chooser: Chooser, info: DataInfo, budget: Budget) -> Candidate:
+    """Ask the chooser for what the candidate needs, in order of use, and solve its widths.
+
+    Raises:
+        BudgetError: the budget is too small for the space.
+        SpaceError: the chooser has no valid value.
+    """
+
+    def choose(name: str, public: str | None = None) -> Any:
+        dimension = file.dimensions[name]
+        if isinstance(dimension, Constant):
+            return dimension.value
+        distribution = dimension.distribution
+        if name == "depth":
+            distribution = IntDistribution(depth_range(file)[0], deepest(file, info, budget))
+        return chooser.choose(public or name, distribution)
+
+    depth = choose("depth")
+    shape = choose("shape") if depth > 1 else "constant"
+    slots = [_choose_slot(choose, i) for i in range(depth)]
+    learned = any(slot["activation"] == "slaf" for slot in slots)
+    normaliser = choose("normaliser")
+    shared = {name: choose(name) for name in SHARED} if learned else {}
+    placement = tuple(_slot_spec(slot, normaliser, shared) for slot in slots)
+    solved = solve_widths(
+        shape,
+        placement,
+        lambda widths: architecture(file, info, widths, placement),
+        budget,
+        file.widths,
+    )
+    return Candidate(solved, _recipe(file, choose, info, learned))
+
+
+def stretch(file: SpaceFile, info: DataInfo) -> int:
+    """Return the whole number by which a small table's epochs are multiplied."""
+    steps = math.ceil(info.rows / info.batch_size) * file.schedule.epochs
+    return max(1, math.ceil(file.schedule.least_steps / steps))
+
+
+class CandidateChooser:
+    """Answers every question as a given candidate would, and notes what was asked."""
+
+    def __init__(self, candidate: Candidate, shape: Scalar) -> None:
+        placement, recipe = candidate.architecture.placement, candidate.recipe
+        self._answers: dict[str, Scalar] = {
+            "depth": len(placement),
+            "shape": shape,
+            "normaliser": placement[0]["normaliser"],
+            "learning_rate": recipe.learning_rate,
+            "weight_decay": recipe.weight_decay,
+            "routine": recipe.routine,
+            "coefficient_rate": recipe.coefficient_rate,
+        }
+        for i, spec in enumerate(placement):
+            self._answers[f"slot{i}.activation"] = spec.kind
+            if spec.kind == "slaf":
+                self._answers.update({f"slot{i}.{name}": spec[name] for name in SLOT})
+                self._answers.update({name: spec[name] for name in SHARED})
+        self.asked: dict[str, Scalar] = {}
+
+    def choose(self, name: str, distribution: BaseDistribution) -> Scalar:
+        """Return the candidate's own value, or raise a `SpaceError` if the space has it not."""
+        value = StoredChooser(self._answers).choose(name, distribution)
+        self.asked[name] = value
+        return value
+
+
+def _choose_slot(choose: Callable[..., Any], i: int) -> dict[str, Any]:
+    slot = {"activation": choose("slot.activation", f"slot{i}.activation")}
+    if slot["activation"] == "slaf":
+        slot.update({name: choose(f"slot.{name}", f"slot{i}.{name}") for name in SLOT})
+    return slot
+
+
+def _slot_spec(slot: dict[str, Any], normaliser: Any, shared: dict[str, Any]) -> ActivationSpec:
+    kind = find_kind(slot["activation"])
+    if slot["activation"] == "relu":
+        return kind.spec(normaliser=normaliser)
+    return kind.spec(normaliser=normaliser, **shared, **{name: slot[name] for name in SLOT})
+
+
+def _recipe(file: SpaceFile, choose: Callable[..., Any], info: DataInfo, learned: bool) -> Recipe:
+    schedule, times = file.schedule, stretch(file, info)
+    routine = choose("routine") if learned else "joint"
+    return Recipe(
+        routine=routine,
+        learning_rate=choose("learning_rate"),
+        weight_decay=choose("weight_decay"),
+        epochs=schedule.epochs * times,
+        batch_size=info.batch_size,
+        coefficient_rate=choose("coefficient_rate") if routine == "two_speed" else 1.0,
+        gradient_clip=schedule.gradient_clip,
+        patience=None if schedule.patience is None else schedule.patience * times,
+    )

@@ -1,0 +1,114 @@
+"""The values a dimension may take, and how one is chosen from a trial or from stored parameters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.trial import BaseTrial
+
+from slaf_automl.errors import SpaceError
+from slaf_automl.spec import Scalar
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A dimension that is not searched."""
+
+    value: Scalar
+
+    def values(self) -> tuple[Scalar, ...]:
+        """Return the one value."""
+        return (self.value,)
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A dimension that Optuna searches: a distribution under a public name."""
+
+    distribution: BaseDistribution
+
+    def values(self) -> tuple[Scalar, ...]:
+        """Return the choices, or the two ends of a range."""
+        if isinstance(self.distribution, CategoricalDistribution):
+            return tuple(self.distribution.choices)
+        assert isinstance(self.distribution, (IntDistribution, FloatDistribution))
+        return (self.distribution.low, self.distribution.high)
+
+
+Dimension = Constant | Searched
+
+
+class Chooser(Protocol):
+    """Chooses one value for a named distribution."""
+
+    def choose(self, name: str, distribution: BaseDistribution) -> Scalar:
+        """Return the value."""
+
+
+@dataclass(frozen=True)
+class TrialChooser:
+    """Lets an Optuna trial suggest."""
+
+    trial: BaseTrial
+
+    def choose(self, name: str, distribution: BaseDistribution) -> Scalar:
+        """Return the trial's suggestion."""
+        if isinstance(distribution, CategoricalDistribution):
+            return self.trial.suggest_categorical(name, distribution.choices)
+        if isinstance(distribution, IntDistribution):
+            return self.trial.suggest_int(name, distribution.low, distribution.high)
+        assert isinstance(distribution, FloatDistribution)
+        return self.trial.suggest_float(
+            name, distribution.low, distribution.high, log=distribution.log
+        )
+
+
+@dataclass(frozen=True)
+class StoredChooser:
+    """Reads stored parameters; one that is missing or out of range raises a `SpaceError`."""
+
+    parameters: Mapping[str, Scalar]
+
+    def choose(self, name: str, distribution: BaseDistribution) -> Scalar:
+        """Return the stored value."""
+        if name not in self.parameters:
+            raise SpaceError(f"parameter {name!r} is missing", expected=described(distribution))
+        value = self.parameters[name]
+        if not _contains(distribution, value):
+            raise SpaceError(f"{name} = {value!r}", expected=described(distribution))
+        return value
+
+
+def _contains(distribution: BaseDistribution, value: Scalar) -> bool:
+    if isinstance(distribution, CategoricalDistribution):
+        return any(type(value) is type(c) and value == c for c in distribution.choices)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return False
+    assert isinstance(distribution, (IntDistribution, FloatDistribution))
+    if isinstance(distribution, IntDistribution) and value != int(value):
+        return False
+    return distribution.low <= value <= distribution.high
+
+
+def described(distribution: BaseDistribution) -> str:
+    """Say in a few words which values a distribution holds.
+
+    Example:
+        >>> described(IntDistribution(1, 3))
+        'an integer from 1 to 3'
+    """
+    if isinstance(distribution, CategoricalDistribution):
+        return "one of " + ", ".join(map(str, distribution.choices))
+    assert isinstance(distribution, (IntDistribution, FloatDistribution))
+    noun = "an integer" if isinstance(distribution, IntDistribution) else "a number"
+    scale = ", log scale" if distribution.log else ""
+    return f"{noun} from {distribution.low:g} to {distribution.high:g}{scale}"

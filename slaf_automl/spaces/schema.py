@@ -1,0 +1,206 @@
+"""The YAML schema of a space file, version 1, read strictly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from slaf_automl.activations.bases import BASES, MAX_DEGREE
+from slaf_automl.activations.kinds import find_kind
+from slaf_automl.activations.projection import TARGETS
+from slaf_automl.activations.rectifier import NORMALISERS
+from slaf_automl.activations.slaf import SHARING
+from slaf_automl.errors import SlafError, SpaceError
+from slaf_automl.networks import SHAPES, WidthLimits
+from slaf_automl.spaces.dimensions import Constant, Dimension, Searched
+from slaf_automl.spec import ROUTINES
+
+SCHEMA = 1
+
+_WORDS: dict[str, tuple[str, ...]] = {
+    "shape": tuple(SHAPES),
+    "slot.activation": ("relu", "slaf"),
+    "slot.basis": tuple(BASES),
+    "sharing": SHARING,
+    "normaliser": NORMALISERS,
+    "start": tuple(TARGETS),
+    "routine": ROUTINES,
+}
+_RANGES: dict[str, tuple[type, float, float]] = {
+    "depth": (int, 1, 16),
+    "slot.degree": (int, 1, MAX_DEGREE),
+    "slot.hybrid": (float, 0.0, 0.95),
+    "clip": (float, 0.5, 100.0),
+    "learning_rate": (float, 1e-8, 1e3),
+    "weight_decay": (float, 0.0, 1e3),
+    "coefficient_rate": (float, 1e-6, 1e6),
+}
+DIMENSIONS = (*_WORDS, *_RANGES)
+"""Every dimension of a space file; all must be given, as a range, as choices or as a value."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long candidates train, and where they are compared.
+
+    Args:
+        epochs: passes over the training rows, at least.
+        least_steps: small tables train `epochs` times a whole number so that at least this many
+            optimiser steps are made.
+        first_rung: epochs at which candidates are first compared (multiplied likewise).
+        reduction: of the candidates at a rung, 1/reduction go on to the next.
+        gradient_clip: upper limit of the global gradient norm, or None.
+        patience: epochs without progress before a training ends (multiplied likewise), or None.
+    """
+
+    epochs: int
+    least_steps: int
+    first_rung: int
+    reduction: int
+    gradient_clip: float | None
+    patience: int | None
+
+
+@dataclass(frozen=True)
+class SpaceFile:
+    """A validated space file."""
+
+    name: str
+    version: int
+    family: str
+    widths: WidthLimits
+    dimensions: Mapping[str, Dimension]
+    schedule: Schedule
+
+
+def parse_space(document: Any, where: str) -> SpaceFile:
+    """Validate a parsed YAML document.
+
+    Args:
+        document: what `yaml.safe_load` returned.
+        where: the file's name, for messages.
+
+    Raises:
+        SpaceError: names file, key path and what is allowed.
+    """
+    keys = ("schema", "name", "version", "family", "widths", "dimensions", "training")
+    top = _mapping(document, where, keys)
+    if top["schema"] != SCHEMA:
+        raise SpaceError(f"{where}: schema {top['schema']!r}", expected=str(SCHEMA))
+    if top["family"] != "mlp":
+        raise SpaceError(f"{where}: family {top['family']!r}", expected="mlp")
+    if not isinstance(top["name"], str) or not top["name"]:
+        raise SpaceError(f"{where}: name {top['name']!r}", expected="a word")
+    widths = _mapping(top["widths"], f"{where}: widths", ("least", "most"))
+    least = _integer(widths["least"], f"{where}: widths.least", 1)
+    dimensions = _mapping(top["dimensions"], f"{where}: dimensions", DIMENSIONS)
+    return SpaceFile(
+        name=top["name"],
+        version=_integer(top["version"], f"{where}: version", 1),
+        family=top["family"],
+        widths=WidthLimits(least, _integer(widths["most"], f"{where}: widths.most", least)),
+        dimensions={n: _dimension(n, dimensions[n], f"{where}: {n}") for n in DIMENSIONS},
+        schedule=_schedule(top["training"], f"{where}: training"),
+    )
+
+
+def _schedule(document: Any, where: str) -> Schedule:
+    keys = ("epochs", "least_steps", "first_rung", "reduction", "gradient_clip", "patience")
+    training = _mapping(document, where, keys)
+    clip, patience = training["gradient_clip"], training["patience"]
+    if clip is not None and not (_is_number(clip) and clip > 0):
+        raise SpaceError(f"{where}.gradient_clip {clip!r}", expected="a positive number or null")
+    return Schedule(
+        epochs=_integer(training["epochs"], f"{where}.epochs", 1),
+        least_steps=_integer(training["least_steps"], f"{where}.least_steps", 0),
+        first_rung=_integer(training["first_rung"], f"{where}.first_rung", 1),
+        reduction=_integer(training["reduction"], f"{where}.reduction", 2),
+        gradient_clip=None if clip is None else float(clip),
+        patience=None if patience is None else _integer(patience, f"{where}.patience", 1),
+    )
+
+
+def _dimension(name: str, document: Any, where: str) -> Dimension:
+    forms = "one of {value: …}, {choices: […]} or {low: …, high: …, log: …}"
+    if not isinstance(document, Mapping):
+        raise SpaceError(f"{where}: {document!r}", expected=forms)
+    keys = set(document)
+    if keys == {"value"}:
+        return Constant(_value(name, document["value"], where))
+    if keys == {"choices"}:
+        choices = document["choices"]
+        if not isinstance(choices, list) or not choices:
+            raise SpaceError(f"{where}.choices: {choices!r}", expected="a list with an entry")
+        values = [_value(name, choice, f"{where}.choices") for choice in choices]
+        if len(set(values)) < len(values):
+            raise SpaceError(f"{where}.choices: {choices!r}", expected="every choice once")
+        return Searched(CategoricalDistribution(values))
+    if {"low", "high"} <= keys <= {"low", "high", "log"} and name in _RANGES:
+        return _range(name, document, where)
+    raise SpaceError(f"{where}: {dict(document)!r}", expected=forms)
+
+
+def _range(name: str, document: Mapping[str, Any], where: str) -> Dimension:
+    low = _value(name, document["low"], f"{where}.low")
+    high = _value(name, document["high"], f"{where}.high")
+    log = document.get("log", False)
+    if not isinstance(log, bool):
+        raise SpaceError(f"{where}.log: {log!r}", expected="true or false")
+    if low > high:
+        raise SpaceError(f"{where}: low {low:g} above high {high:g}", expected="low ≤ high")
+    if log and low <= 0:
+        raise SpaceError(f"{where}: low {low:g} on a log scale", expected="low above 0")
+    if _RANGES[name][0] is int:
+        return Searched(IntDistribution(low, high, log=log))
+    return Searched(FloatDistribution(low, high, log=log))
+
+
+def _value(name: str, value: Any, where: str) -> Any:
+    if name in _WORDS:
+        if value not in _WORDS[name]:
+            expected = "one of " + ", ".join(_WORDS[name])
+            raise SpaceError(f"{where}: unknown {name.split('.')[-1]} {value!r}", expected=expected)
+        return value
+    if name == "clip" and value is None:
+        return None
+    kind, low, high = _RANGES[name]
+    fits = _is_number(value) and low <= value <= high and (kind is float or value == int(value))
+    if not fits:
+        noun = "an integer" if kind is int else "a number"
+        raise SpaceError(f"{where}: {value!r}", expected=f"{noun} from {low:g} to {high:g}")
+    return kind(value)
+
+
+def _mapping(document: Any, where: str, keys: tuple[str, ...]) -> Mapping[str, Any]:
+    if not isinstance(document, Mapping):
+        raise SpaceError(f"{where}: {document!r}", expected="keys " + ", ".join(keys))
+    if unknown := [key for key in document if key not in keys]:
+        raise SpaceError(f"{where}: unknown key {unknown[0]!r}", expected=", ".join(keys))
+    if missing := [key for key in keys if key not in document]:
+        raise SpaceError(f"{where}: key {missing[0]!r} is missing")
+    return document
+
+
+def _integer(value: Any, where: str, least: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise SpaceError(f"{where}: {value!r}", expected=f"an integer of at least {least}")
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def require_buildable(file: SpaceFile, where: str) -> None:
+    """Raise a `SpaceError` if some combination of the slot's values is refused by its kind."""
+    slot = {n: file.dimensions[f"slot.{n}"] for n in ("basis", "degree", "hybrid")}
+    shared = {n: file.dimensions[n] for n in ("sharing", "normaliser", "clip", "start")}
+    for name, dimension in {**slot, **shared}.items():
+        for value in dimension.values():
+            try:
+                find_kind("slaf").spec(**{name: value})
+            except SlafError as error:
+                raise SpaceError(f"{where}: {name}: {error}") from None

@@ -1,0 +1,184 @@
+"""SearchSpace: YAML ↔ distributions ↔ candidates."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import yaml
+from optuna.distributions import BaseDistribution, IntDistribution, distribution_to_json
+from optuna.trial import BaseTrial
+
+from slaf_automl.errors import BudgetError, SpaceError
+from slaf_automl.spaces.candidates import SHARED, SLOT, CandidateChooser, build_candidate, stretch
+from slaf_automl.spaces.depths import deepest, depth_range, narrowest, searches_slaf
+from slaf_automl.spaces.dimensions import Constant, StoredChooser, TrialChooser
+from slaf_automl.spaces.files import find_space_file
+from slaf_automl.spaces.schema import SpaceFile, parse_space, require_buildable
+from slaf_automl.spec import Budget, Candidate, DataInfo, Scalar
+
+_LEARNED_ONLY = (*SHARED, *(f"slot.{name}" for name in SLOT), "routine", "coefficient_rate")
+"""Dimensions that no candidate needs whose slots are all ReLU."""
+
+
+class HasInfo(Protocol):
+    """Data that knows its `DataInfo`."""
+
+    info: DataInfo
+
+
+Data = DataInfo | HasInfo
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """A space of candidates: every one that it suggests is within the budget by construction.
+
+    Dimension names are public: `depth`, `shape`, `slot<i>.activation`, `slot<i>.basis`,
+    `slot<i>.degree`, `slot<i>.hybrid`, `sharing`, `normaliser`, `start`, `clip`, `learning_rate`,
+    `weight_decay`, `routine`, `coefficient_rate`. Those that a candidate does not need (the degree
+    of a ReLU slot, the shape of one layer) are not asked for.
+
+    Args:
+        file: the validated space file.
+
+    Example:
+        >>> space = SearchSpace.load("mlp")
+        >>> info = DataInfo(("a", "b"), "y", "regression", (), rows=100)
+        >>> sorted(space.distributions(info, Budget(parameters=1_000)))[:3]
+        ['coefficient_rate', 'depth', 'learning_rate']
+    """
+
+    file: SpaceFile
+
+    @classmethod
+    def load(cls, name_or_file: str | Path) -> SearchSpace:
+        """Load a shipped space by name, or a YAML file.
+
+        Raises:
+            SpaceError: no such space, or a key or value that the schema does not allow.
+        """
+        path = find_space_file(name_or_file)
+        try:
+            document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise SpaceError(f"{path} is not valid YAML: {error}") from None
+        except OSError as error:
+            raise SpaceError(f"cannot read {path}: {error.strerror}") from None
+        file = parse_space(document, str(path))
+        require_buildable(file, str(path))
+        return cls(file)
+
+    @property
+    def name(self) -> str:
+        """The space's name."""
+        return self.file.name
+
+    def control(self) -> SearchSpace:
+        """Return the same space with every slot ReLU: the fair control."""
+        dimensions = {**self.file.dimensions, "slot.activation": Constant("relu")}
+        return SearchSpace(replace(self.file, dimensions=dimensions))
+
+    def identity(self) -> str:
+        """Return a hash of everything in the space; equal spaces have equal identities."""
+        dimensions = {
+            name: {"value": d.value}
+            if isinstance(d, Constant)
+            else json.loads(distribution_to_json(d.distribution))
+            for name, d in self.file.dimensions.items()
+        }
+        parts = (self.name, self.file.version, self.file.family, repr(self.file.widths))
+        document = json.dumps([*parts, dimensions, repr(self.file.schedule)], sort_keys=True)
+        return hashlib.sha256(document.encode()).hexdigest()[:16]
+
+    def epochs(self, data: Data) -> int:
+        """Return how many epochs every candidate trains on this data."""
+        return self.file.schedule.epochs * stretch(self.file, info_of(data))
+
+    def rungs(self, data: Data) -> tuple[int, ...]:
+        """Return the epochs at which candidates are compared, before the last."""
+        schedule, times = self.file.schedule, stretch(self.file, info_of(data))
+        rungs, rung = [], schedule.first_rung
+        while rung < schedule.epochs:
+            rungs.append(rung * times)
+            rung *= schedule.reduction
+        return tuple(rungs)
+
+    def smallest_budget(self, data: Data) -> Budget:
+        """Return the smallest budget that every candidate of the least depth fits."""
+        return Budget(parameters=narrowest(self.file, info_of(data), depth_range(self.file)[0]))
+
+    def distributions(self, data: Data, budget: Budget) -> dict[str, BaseDistribution]:
+        """Return every dimension's distribution by its public name.
+
+        Raises:
+            BudgetError: the budget is below `smallest_budget`, which the message names.
+        """
+        most = deepest(self.file, info_of(data), budget)
+        learned = searches_slaf(self.file)
+        found: dict[str, BaseDistribution] = {}
+        for name, dimension in self.file.dimensions.items():
+            if isinstance(dimension, Constant) or (name in _LEARNED_ONLY and not learned):
+                continue
+            if name == "depth":
+                found[name] = IntDistribution(depth_range(self.file)[0], most)
+            elif name.startswith("slot."):
+                part = name.removeprefix("slot.")
+                found.update({f"slot{i}.{part}": dimension.distribution for i in range(most)})
+            else:
+                found[name] = dimension.distribution
+        return found
+
+    def suggest(self, trial: BaseTrial, data: Data, budget: Budget) -> Candidate:
+        """Let a trial of any Optuna study suggest a candidate within the budget.
+
+        Raises:
+            BudgetError: the budget is below `smallest_budget`, which the message names.
+        """
+        return build_candidate(self.file, TrialChooser(trial), info_of(data), budget)
+
+    def decode(self, parameters: Mapping[str, Scalar], data: Data, budget: Budget) -> Candidate:
+        """Return the candidate of stored parameters; the inverse of `encode`.
+
+        Raises:
+            SpaceError: a parameter is unknown, missing or out of range.
+            BudgetError: the budget is below `smallest_budget`.
+        """
+        info = info_of(data)
+        known = self.distributions(info, budget)
+        if unknown := sorted(set(parameters) - set(known)):
+            raise SpaceError(
+                f"unknown parameter {unknown[0]!r} for space {self.name!r}",
+                expected="one of " + ", ".join(sorted(known)),
+            )
+        return build_candidate(self.file, StoredChooser(parameters), info, budget)
+
+    def encode(self, candidate: Candidate, data: Data, budget: Budget) -> dict[str, Scalar]:
+        """Return the parameters that decode to this candidate.
+
+        Raises:
+            SpaceError: the candidate is not in the space under this budget.
+        """
+        # Widths follow from shape and budget, so the shape is the one that gives these widths.
+        for shape in self.file.dimensions["shape"].values():
+            chooser = CandidateChooser(candidate, shape)
+            try:
+                rebuilt = build_candidate(self.file, chooser, info_of(data), budget)
+            except (SpaceError, BudgetError):
+                continue
+            if rebuilt == candidate:
+                return chooser.asked
+        raise SpaceError(
+            f"a candidate with widths {candidate.architecture.widths} and activations "
+            f"{candidate.architecture.kinds} is not in space {self.name!r} under "
+            f"{budget.parameters:,} parameters"
+        )
+
+
+def info_of(data: Data) -> DataInfo:
+    """Return the `DataInfo` of data, or the info itself."""
+    return data if isinstance(data, DataInfo) else data.info

@@ -1,0 +1,109 @@
+"""Architecture, recipe and candidate: what one trial evaluates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from slaf_automl.errors import SpecError
+from slaf_automl.spec.activation import ActivationSpec
+from slaf_automl.spec.codec import Value, require_choice, require_integer, require_number
+
+ROUTINES = ("joint", "alternate", "two_speed")
+"""How weights and SLAF coefficients take turns; see `slaf_automl.training.routines`."""
+
+
+@dataclass(frozen=True)
+class Architecture(Value):
+    """Network family, widths and placement: everything that fixes the shapes.
+
+    Args:
+        family: the network family, for now `"mlp"`.
+        inputs: number of input features.
+        outputs: number of outputs (logits or target values).
+        widths: units of each hidden layer.
+        placement: the activation spec of each hidden layer's slot, in order of use.
+        centred_inputs: the deployed network stores one mean per input and subtracts it first,
+            because a column lies too many spreads from zero to fold into the first layer.
+
+    Raises:
+        SpecError: a size below one, or not one spec per hidden layer.
+    """
+
+    family: str
+    inputs: int
+    outputs: int
+    widths: tuple[int, ...]
+    placement: tuple[ActivationSpec, ...]
+    centred_inputs: bool = False
+
+    def __post_init__(self) -> None:
+        require_choice("network family", self.family, ("mlp",))
+        require_integer("Architecture.inputs", self.inputs, 1)
+        require_integer("Architecture.outputs", self.outputs, 1)
+        if not self.widths:
+            raise SpecError("Architecture.widths ()", expected="at least one hidden layer")
+        for width in self.widths:
+            require_integer("Architecture.widths entry", width, 1)
+        if len(self.placement) != len(self.widths):
+            raise SpecError(
+                f"{len(self.placement)} activation specs for {len(self.widths)} hidden layers",
+                expected="one spec per hidden layer",
+            )
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The activation kind of each slot, in order of use."""
+        return tuple(spec.kind for spec in self.placement)
+
+
+@dataclass(frozen=True)
+class Recipe(Value):
+    """How a network is trained: AdamW under a warm-up and a cosine decay.
+
+    Args:
+        routine: one of `ROUTINES`.
+        learning_rate: peak rate of the weights.
+        weight_decay: decoupled decay of the weights (never of biases or normalisers).
+        epochs: passes over the training rows at most.
+        batch_size: rows a step.
+        coefficient_rate: the coefficients' learning rate as a multiple of `learning_rate`; used
+            by the routine `two_speed` only, the other routines train both at one rate.
+        coefficient_decay: decoupled decay of the coefficients.
+        gradient_clip: upper limit of the global gradient norm; None switches it off.
+        patience: epochs without a better validation metric before training ends early;
+            None trains to the end.
+
+    Raises:
+        SpecError: an unknown routine or a number out of range.
+    """
+
+    routine: str = "joint"
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-4
+    epochs: int = 54
+    batch_size: int = 64
+    coefficient_rate: float = 1.0
+    coefficient_decay: float = 0.0
+    gradient_clip: float | None = 1.0
+    patience: int | None = None
+
+    def __post_init__(self) -> None:
+        require_choice("routine", self.routine, ROUTINES)
+        require_number("Recipe.learning_rate", self.learning_rate, low=0, open_low=True)
+        require_number("Recipe.weight_decay", self.weight_decay, low=0)
+        require_integer("Recipe.epochs", self.epochs, 1)
+        require_integer("Recipe.batch_size", self.batch_size, 1)
+        require_number("Recipe.coefficient_rate", self.coefficient_rate, low=0, open_low=True)
+        require_number("Recipe.coefficient_decay", self.coefficient_decay, low=0)
+        if self.gradient_clip is not None:
+            require_number("Recipe.gradient_clip", self.gradient_clip, low=0, open_low=True)
+        if self.patience is not None:
+            require_integer("Recipe.patience", self.patience, 1)
+
+
+@dataclass(frozen=True)
+class Candidate(Value):
+    """Architecture and recipe together: what one trial evaluates."""
+
+    architecture: Architecture
+    recipe: Recipe

@@ -1,0 +1,58 @@
+"""What the networks need to know of the data, and nothing of where it came from."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from slaf_automl.errors import SpecError
+from slaf_automl.spec.codec import Value, require_choice, require_integer
+
+TASKS = ("binary", "multiclass", "regression")
+
+
+@dataclass(frozen=True)
+class DataInfo(Value):
+    """Shapes, task, classes and columns of a table.
+
+    Args:
+        features: names of the input columns, in order.
+        target: name of the target column.
+        task: one of `TASKS`.
+        classes: the class labels in the order of the probabilities; empty for regression.
+        rows: number of training rows (batch sizes and epochs follow from it).
+        centred_inputs: some column lies so far from zero that the inputs are centred first.
+
+    Raises:
+        SpecError: no features, or classes that do not fit the task.
+    """
+
+    features: tuple[str, ...]
+    target: str
+    task: str
+    classes: tuple[int | str, ...]
+    rows: int
+    centred_inputs: bool = False
+
+    def __post_init__(self) -> None:
+        require_choice("task", self.task, TASKS)
+        require_integer("DataInfo.rows", self.rows, 1)
+        if not self.features:
+            raise SpecError("DataInfo.features ()", expected="at least one input column")
+        expected = {"binary": "exactly 2", "multiclass": "at least 3", "regression": "no"}[
+            self.task
+        ]
+        count = len(self.classes)
+        fits = {"binary": count == 2, "multiclass": count >= 3, "regression": count == 0}[self.task]
+        if not fits:
+            raise SpecError(f"{count} classes for task {self.task}", expected=f"{expected} classes")
+
+    @property
+    def outputs(self) -> int:
+        """Number of network outputs: one logit per class, a single one for two classes."""
+        return len(self.classes) if self.task == "multiclass" else 1
+
+    @property
+    def batch_size(self) -> int:
+        """Rows a training step: a power of two from 16 to 512, near 1/18 of the training rows."""
+        return min(max(1 << round(math.log2(max(self.rows / 18, 1))), 16), 512)

@@ -1,0 +1,65 @@
+"""The two trivial predictors every result is held against."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from torch import Tensor
+
+from slaf_automl.spec import DataInfo
+from slaf_automl.training.data import TableData
+from slaf_automl.training.metrics import MetricKind, evaluate
+
+
+def constant_outputs(data: TableData, rows: int) -> Tensor:
+    """Return the constant predictor's outputs `(rows, outputs)`: log class shares, or the mean."""
+    y, info = data.training[1], data.info
+    if info.task == "regression":
+        return torch.full((rows, 1), float(y.double().mean()))
+    shares = torch.bincount(y, minlength=len(info.classes)).double() / len(y)
+    logits = shares.log().float()
+    if info.task == "binary":
+        logits = (logits[1] - logits[0]).reshape(1)
+    return logits.expand(rows, -1)
+
+
+def constant_value(data: TableData, metric: MetricKind, part: tuple[Tensor, Tensor]) -> float:
+    """Return the constant predictor's metric on `part`."""
+    return evaluate(metric, data.info, constant_outputs(data, len(part[1])), part[1])
+
+
+def linear_value(data: TableData, metric: MetricKind, part: tuple[Tensor, Tensor]) -> float:
+    """Return the metric of a linear model of the training rows (scikit-learn) on `part`.
+
+    Logistic regression, or ridge regression with the penalty chosen by leave-one-out, on
+    standardised features.
+    """
+    statistics, info = data.statistics, data.info
+
+    def standardised(x: Tensor) -> np.ndarray:
+        return ((x - statistics.mean) * statistics.scale).double().numpy()
+
+    x, y = standardised(data.training[0]), data.training[1].numpy()
+    if info.task == "regression":
+        model = RidgeCV(alphas=np.logspace(-4, 4, 17)).fit(x, y.astype(np.float64))
+        outputs = model.predict(standardised(part[0]))
+        return evaluate(metric, info, _column(outputs), part[1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        classifier = LogisticRegression(max_iter=2000).fit(x, y)
+    outputs = classifier.decision_function(standardised(part[0]))
+    return evaluate(metric, info, _column(outputs), part[1])
+
+
+def _column(values: np.ndarray) -> Tensor:
+    outputs = torch.from_numpy(values).float()
+    return outputs[:, None] if outputs.ndim == 1 else outputs
+
+
+def linear_parameters(info: DataInfo) -> int:
+    """Return how many values the linear predictor stores."""
+    return info.outputs * (len(info.features) + 1)

@@ -1,0 +1,85 @@
+"""Batches cut from tensors in memory, without per-sample Python work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.utils.data import Sampler
+
+
+class EpochPermutation(Sampler[Tensor]):
+    """The order of the rows in each epoch, from the seed and the epoch's number alone.
+
+    Lightning calls `set_epoch` on a loader's `sampler`, so that a resumed training sees the order
+    that an uninterrupted one would have seen.
+    """
+
+    def __init__(self, rows: int, seed: int) -> None:
+        self.rows, self.seed, self.epoch = rows, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order is drawn next."""
+        self.epoch = epoch
+
+    def permutation(self) -> Tensor:
+        """Return this epoch's order of the rows, `(rows,)`."""
+        generator = torch.Generator().manual_seed(_mix(self.seed, self.epoch))
+        return torch.randperm(self.rows, generator=generator)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(self.permutation())
+
+    def __len__(self) -> int:
+        return self.rows
+
+
+class TensorBatches:
+    """An iterable of `(x, y)` batches over tensors in memory.
+
+    Args:
+        x: features `(rows, *)`.
+        y: targets `(rows,)`.
+        batch_size: rows a batch; a last batch of a single row joins the one before.
+        seed: shuffles by (seed, epoch); None keeps the order.
+    """
+
+    batch_sampler = None
+    """Lightning asks for it wherever there is a `sampler`."""
+
+    def __init__(self, x: Tensor, y: Tensor, batch_size: int, seed: int | None = None) -> None:
+        self.x, self.y, self.batch_size = x, y, batch_size
+        self.sampler = None if seed is None else EpochPermutation(len(x), seed)
+
+    def __len__(self) -> int:
+        return len(self._sizes())
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        # A generator, so that the order is drawn at the first batch: Lightning makes the iterator
+        # of a resumed epoch before it calls `set_epoch`.
+        x, y = self.x, self.y
+        if self.sampler is not None:
+            order = self.sampler.permutation().to(x.device)
+            x, y = x[order], y[order]
+        yield from zip(torch.split(x, self._sizes()), torch.split(y, self._sizes()), strict=True)
+
+    def ordered(self, batch_size: int = 8192) -> Iterator[Tensor]:
+        """Iterate over the features alone, in order, in large batches."""
+        return iter(torch.split(self.x, batch_size))
+
+    def _sizes(self) -> list[int]:
+        rows, size = len(self.x), self.batch_size
+        sizes = [size] * (rows // size)
+        left = rows % size
+        # One row has no variance, so a normaliser would erase it.
+        if left == 1 and sizes:
+            sizes[-1] += 1
+        elif left:
+            sizes.append(left)
+        return sizes
+
+
+def _mix(seed: int, epoch: int) -> int:
+    """Return one generator seed for a pair, distinct for every epoch of every seed."""
+    return (seed * 1_000_003 + epoch) % 2**63

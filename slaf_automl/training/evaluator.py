@@ -1,0 +1,50 @@
+"""The evaluator that trains one candidate at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from slaf_automl.spec import Desk, Job
+from slaf_automl.training.data import TableData
+from slaf_automl.training.fit import Supervision, fit
+
+
+@dataclass(frozen=True)
+class SequentialEvaluator:
+    """Pulls one job at a time from a desk, trains it, reports its rungs and hands in its result.
+
+    Args:
+        data: the table.
+        metric: name of the validation metric.
+        rungs: epochs at which every job reports.
+        accelerator: Lightning's word for the device.
+    """
+
+    data: TableData
+    metric: str
+    rungs: tuple[int, ...]
+    accelerator: str = "auto"
+
+    def __call__(self, desk: Desk) -> None:
+        """Work until the desk has no more jobs."""
+        while jobs := desk.pull(1):
+            self._train(desk, jobs[0])
+
+    def _train(self, desk: Desk, job: Job) -> None:
+        supervision = Supervision(
+            rungs=self.rungs,
+            report=lambda epoch, value: desk.report(job, epoch, value),
+            stopping=desk.stopping,
+            checkpoint=Path(job.checkpoint),
+            resume_from=None if job.resume_from is None else Path(job.resume_from),
+        )
+        trained = fit(
+            job.candidate,
+            self.data,
+            seed=job.seed,
+            metric=self.metric,
+            accelerator=self.accelerator,
+            supervision=supervision,
+        )
+        desk.finish(job, trained.result)

@@ -1,0 +1,209 @@
+"""SlafModule: one candidate as a LightningModule that trains in anyone's Trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+from torch.nn import functional as F
+
+from slaf_automl.activations import estimate_statistics
+from slaf_automl.activations.folding import Affine
+from slaf_automl.networks import MLP, DeployedMLP, deploy
+from slaf_automl.spec import Budget, Candidate, DataInfo
+from slaf_automl.training.data import TableStatistics
+from slaf_automl.training.metrics import find_metric, predictions
+from slaf_automl.training.routines import parameter_groups, rate_at, resting
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import BaseTrial
+
+    from slaf_automl.spaces import SearchSpace
+
+
+class Described(Protocol):
+    """Data that knows its `DataInfo` and the statistics of its training rows."""
+
+    info: DataInfo
+    statistics: TableStatistics
+
+
+class SlafModule(LightningModule):
+    """Trains one candidate: raw features `(N, inputs)` in, logits or target values out.
+
+    Inputs are standardised and targets restored by the data's statistics, which are buffers and so
+    part of every checkpoint. The loss is cross-entropy (nats), or the squared error of the
+    standardised target. Logs `train_loss`, `val_loss` and `val_<metric>`.
+
+    Under a loader that offers `ordered()` batches of features (as `TableData`'s do), the statistics
+    of normalised activations are estimated once more over the training rows before each
+    validation; under other loaders their running averages serve.
+
+    Checkpoints load with `SlafModule.load_from_checkpoint(path, weights_only=True)`.
+
+    Args:
+        candidate: what to train, or its JSON document.
+        data: a `TableData` (or anything with `info` and `statistics`), or a DataInfo document, then
+            the statistics must come from a checkpoint.
+        seed: of the initial weights; the global random state is not touched.
+        metric: name of the metric to log; None takes the task's default.
+
+    Raises:
+        SlafError: a candidate that does not fit the data, or an unknown metric.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    target_mean: Tensor
+    target_spread: Tensor
+
+    def __init__(
+        self,
+        candidate: Candidate | Mapping[str, Any],
+        data: Described | Mapping[str, Any],
+        *,
+        seed: int = 0,
+        metric: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.candidate: Candidate = (
+            Candidate.from_json(candidate) if isinstance(candidate, Mapping) else candidate
+        )
+        self.info: DataInfo = DataInfo.from_json(data) if isinstance(data, Mapping) else data.info
+        self.metric = find_metric(metric, self.info)
+        self.save_hyperparameters(
+            {
+                "candidate": self.candidate.to_json(),
+                "data": self.info.to_json(),
+                "seed": seed,
+                "metric": self.metric.name,
+            }
+        )
+        generator = torch.Generator().manual_seed(seed)
+        self.network = MLP(self.candidate.architecture, generator)
+        self.validation_metric = self.metric.build(self.info)
+        inputs = len(self.info.features)
+        self.register_buffer("mean", torch.zeros(inputs))
+        self.register_buffer("scale", torch.ones(inputs))
+        self.register_buffer("target_mean", torch.zeros(()))
+        self.register_buffer("target_spread", torch.ones(()))
+        if not isinstance(data, Mapping):
+            self._set_statistics(data.statistics)
+
+    @classmethod
+    def distributions(
+        cls, data: Described, budget: Budget, space: SearchSpace
+    ) -> dict[str, BaseDistribution]:
+        """Return the search dimensions by Optuna name (see `SearchSpace.distributions`)."""
+        return space.distributions(data, budget)
+
+    @classmethod
+    def from_trial(
+        cls,
+        trial: BaseTrial,
+        data: Described,
+        budget: Budget,
+        space: SearchSpace,
+        *,
+        seed: int = 0,
+        metric: str | None = None,
+    ) -> SlafModule:
+        """Let a trial of any Optuna study suggest a candidate within the budget, and build it."""
+        return cls(space.suggest(trial, data, budget), data, seed=seed, metric=metric)
+
+    def _set_statistics(self, statistics: TableStatistics) -> None:
+        for name in ("mean", "scale", "target_mean", "target_spread"):
+            getattr(self, name).copy_(getattr(statistics, name))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits, or target values in their own unit: `(N, inputs)` to `(N, outputs)`."""
+        return self.target_mean + self.target_spread * self._standardised(x)
+
+    def _standardised(self, x: Tensor) -> Tensor:
+        output: Tensor = self.network((x - self.mean) * self.scale)
+        return output
+
+    def _loss(self, outputs: Tensor, y: Tensor) -> Tensor:
+        if self.info.task == "multiclass":
+            return F.cross_entropy(outputs, y)
+        flat = outputs.squeeze(1)
+        if self.info.task == "binary":
+            return F.binary_cross_entropy_with_logits(flat, y.to(flat.dtype))
+        return F.mse_loss(flat, (y - self.target_mean) / self.target_spread)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
+        """Return the loss of a batch."""
+        x, y = batch
+        loss = self._loss(self._standardised(x), y)
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(y))
+        return loss
+
+    def _has_ordered_rows(self) -> bool:
+        return hasattr(self.trainer.train_dataloader, "ordered")
+
+    def on_validation_epoch_start(self) -> None:
+        """Estimate the normalisers' statistics over the training rows."""
+        if not self._has_ordered_rows():
+            return
+        rows: Iterator[Tensor] = self.trainer.train_dataloader.ordered()  # type: ignore[union-attr]
+        batches = (x.to(self.device) for x in rows)
+        estimate_statistics(self.network, ((x - self.mean) * self.scale for x in batches))
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
+        """Log loss and metric of a batch."""
+        if self.trainer.sanity_checking and not self._has_ordered_rows():
+            return  # Before the first step a normaliser has no statistics to evaluate with.
+        x, y = batch
+        outputs = self._standardised(x)
+        self.log("val_loss", self._loss(outputs, y), batch_size=len(y))
+        restored = self.target_mean + self.target_spread * outputs
+        self.validation_metric.update(predictions(restored, self.info, self.metric), y)
+        self.log(f"val_{self.metric.name}", self.validation_metric, batch_size=len(y))
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Return AdamW over the routine's groups with a warm-up and a cosine decay."""
+        groups = parameter_groups(self.network, self.candidate.recipe)
+        optimizer = torch.optim.AdamW(groups)
+        steps = float(self.trainer.estimated_stepping_batches)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_at(step, steps))
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Let the groups that rest this step keep still."""
+        count = len(optimizer.param_groups)
+        for group in optimizer.param_groups:
+            if resting(self.candidate.recipe, group["name"], self.global_step, count):
+                for parameter in group["params"]:
+                    parameter.grad = None
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the global gradient norm by the recipe, or by the Trainer's own limit."""
+        limit = (
+            self.candidate.recipe.gradient_clip if gradient_clip_val is None else gradient_clip_val
+        )
+        if limit is not None:
+            self.clip_gradients(optimizer, limit, gradient_clip_algorithm or "norm")
+
+    @torch.no_grad()
+    def deployed(self) -> DeployedMLP:
+        """Fold the trained network into what is shipped: raw features in, on the CPU."""
+        scale = self.scale.double().cpu()
+        standardise = Affine(scale, -scale * self.mean.double().cpu())
+        outputs = torch.ones(self.info.outputs, dtype=torch.float64)
+        restore = Affine(
+            outputs * self.target_spread.double().cpu(), outputs * self.target_mean.double().cpu()
+        )
+        return deploy(self.network, self.candidate.architecture, standardise, restore)

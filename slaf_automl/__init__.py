@@ -1,1 +1,81 @@
-"""placeholder"""
+"""Budgeted search for the best mix of learned activation functions and ReLU in PyTorch networks.
+
+Public names are imported when they are first touched, so that `import slaf_automl` loads neither
+torch nor optuna nor lightning.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from slaf_automl.activations import SLAF, fit_activation
+    from slaf_automl.api import SearchResult, search
+    from slaf_automl.errors import SlafError
+    from slaf_automl.export import load
+    from slaf_automl.spaces import SearchSpace
+    from slaf_automl.spec import (
+        ActivationSpec,
+        Architecture,
+        Budget,
+        Candidate,
+        Cost,
+        DataInfo,
+        Recipe,
+    )
+    from slaf_automl.training import SlafModule, TableData, fit
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "SLAF": "activations",
+    "fit_activation": "activations",
+    "SearchResult": "api",
+    "search": "api",
+    "SlafError": "errors",
+    "load": "export",
+    "SearchSpace": "spaces",
+    "ActivationSpec": "spec",
+    "Architecture": "spec",
+    "Budget": "spec",
+    "Candidate": "spec",
+    "Cost": "spec",
+    "DataInfo": "spec",
+    "Recipe": "spec",
+    "SlafModule": "training",
+    "TableData": "training",
+    "fit": "training",
+}
+
+__all__ = [
+    "SLAF",
+    "ActivationSpec",
+    "Architecture",
+    "Budget",
+    "Candidate",
+    "Cost",
+    "DataInfo",
+    "Recipe",
+    "SearchResult",
+    "SearchSpace",
+    "SlafError",
+    "SlafModule",
+    "TableData",
+    "fit",
+    "fit_activation",
+    "load",
+    "search",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'slaf_automl' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"slaf_automl.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

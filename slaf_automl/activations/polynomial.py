@@ -68,7 +68,8 @@ def clenshaw(rows: list[Tensor], x: Tensor) -> Tensor:
     With no constant row the sum is x·b₁ − b₂.
     """
     twice = 2.0 * x
-    later, latest = torch.zeros_like(x), rows[-1].expand_as(x)
+    later: Tensor | float = 0.0
+    latest = rows[-1]
     for row in reversed(rows[:-1]):
         later, latest = latest, row + twice * latest - later
     return x * latest - later

@@ -75,34 +75,55 @@ class DivergenceGuard(Callback):
 class Rungs(Callback):
     """At each rung, saves the state and asks whether to go on.
 
+    The values reported so far travel in the checkpoint and are reported again, under the new
+    number, when a training resumes from it.
+
     Args:
         epochs: the rungs, in epochs trained.
-        best: where the value to report stands.
-        report: (epochs trained, best value so far) ↦ go on?
+        value: the value to report, best so far.
+        report: (epochs trained, value) ↦ go on?
         checkpoint: file for the state at the last rung; None keeps none.
     """
 
     def __init__(
         self,
         epochs: tuple[int, ...],
-        best: BestWeights,
+        value: Callable[[], float],
         report: Callable[[int, float], bool],
         checkpoint: Path | None,
     ) -> None:
-        self.epochs, self.best, self.report, self.checkpoint = epochs, best, report, checkpoint
+        self.epochs, self.value, self.report, self.checkpoint = epochs, value, report, checkpoint
+        self.reported: dict[int, float] = {}
         self.pruned = False
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Report again what the interrupted training had reported."""
+        for epoch, value in self.reported.items():
+            self._ask(trainer, epoch, value)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Report if this epoch ends at a rung that the training would pass."""
         epoch = trainer.current_epoch + 1
         if epoch not in self.epochs or trainer.should_stop or epoch == trainer.max_epochs:
             return
+        self.reported[epoch] = self.value()
         if self.checkpoint is not None:
             partial = self.checkpoint.with_suffix(".partial")
             trainer.save_checkpoint(partial)
             os.replace(partial, self.checkpoint)
-        if not self.report(epoch, self.best.value):
+        self._ask(trainer, epoch, self.reported[epoch])
+
+    def _ask(self, trainer: Trainer, epoch: int, value: float) -> None:
+        if not self.pruned and not self.report(epoch, value):
             self.pruned = trainer.should_stop = True
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the values reported so far."""
+        return {"reported": dict(self.reported)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take a checkpoint's state."""
+        self.reported = dict(state_dict["reported"])
 
 
 class StopWhenAsked(Callback):

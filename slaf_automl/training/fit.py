@@ -17,7 +17,7 @@ from slaf_automl.spec import Candidate, TrialResult
 from slaf_automl.training.baselines import constant_value
 from slaf_automl.training.callbacks import BestWeights, DivergenceGuard, Rungs, StopWhenAsked
 from slaf_automl.training.data import TableData, TensorBatches
-from slaf_automl.training.metrics import MetricKind, find_metric
+from slaf_automl.training.metrics import find_metric
 from slaf_automl.training.module import SlafModule
 
 
@@ -64,6 +64,7 @@ def fit(
     accelerator: str = "auto",
     supervision: Supervision | None = None,
     train: TensorBatches | None = None,
+    epochs: int | None = None,
 ) -> Fit:
     """Train a candidate and return it at the epoch with the best validation metric.
 
@@ -75,6 +76,8 @@ def fit(
         accelerator: Lightning's word, `"auto"`, `"cpu"`, `"gpu"`, ….
         supervision: what a search wants to be told and asked.
         train: other training batches than `data`'s (for a refit on more rows).
+        epochs: train for exactly so many epochs and return the last one's weights; None trains by
+            the recipe and returns the best epoch's.
 
     Returns:
         The trained module, its result and its best epoch. A training whose loss stops being finite
@@ -87,13 +90,17 @@ def fit(
     kind = find_metric(metric, data.info)
     recipe = candidate.recipe
     module = SlafModule(candidate, data, seed=seed, metric=kind.name)
-    best, guard = BestWeights(kind, recipe.patience), DivergenceGuard()
-    rungs = Rungs(watch.rungs, best, watch.report, watch.checkpoint)
+    patience = recipe.patience if epochs is None else None
+    best, guard = BestWeights(kind, patience), DivergenceGuard()
+    constant = constant_value(data, kind, data.validation)
+    rungs = Rungs(
+        watch.rungs, lambda: kind.floored(best.value, constant), watch.report, watch.checkpoint
+    )
     stop = StopWhenAsked(watch.stopping)
     began = time.monotonic()
     with quiet_lightning():
         trainer = Trainer(
-            max_epochs=recipe.epochs,
+            max_epochs=epochs or recipe.epochs,
             accelerator=accelerator,
             devices=1,
             logger=False,
@@ -115,10 +122,10 @@ def fit(
         except SIGTERMException:
             # Lightning leaves at SIGTERM; whoever supervises decides what that means.
             stop.stopped = True
-    if best.weights:
+    if best.weights and epochs is None:
         module.load_state_dict(best.weights)
     state = "interrupted" if stop.stopped else "pruned" if rungs.pruned else "complete"
-    value = _value(kind, best, guard, data)
+    value = constant if guard.diverged else kind.floored(best.value, constant)
     result = TrialResult(
         state=state,
         value=value,
@@ -127,11 +134,6 @@ def fit(
         seconds=time.monotonic() - began,
     )
     return Fit(module.cpu().eval(), result, best.epoch)
-
-
-def _value(kind: MetricKind, best: BestWeights, guard: DivergenceGuard, data: TableData) -> float:
-    constant = constant_value(data, kind, data.validation)
-    return constant if guard.diverged else kind.floored(best.value, constant)
 
 
 @contextmanager

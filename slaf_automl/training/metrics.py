@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torchmetrics
@@ -32,7 +33,7 @@ class MetricKind:
     build: Callable[[DataInfo], torchmetrics.Metric]
 
     @property
-    def direction(self) -> str:
+    def direction(self) -> Literal["minimize", "maximize"]:
         """Optuna's word: `maximize` or `minimize`."""
         return "maximize" if self.maximise else "minimize"
 

@@ -1,0 +1,219 @@
+"""The end of a search: confirm both winners, decide, read the test rows once, export."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from slaf_automl.driver import Arm, RunFolder, derive_seed
+from slaf_automl.errors import StudyError
+from slaf_automl.export import Bundle, read_bundle, write_bundle
+from slaf_automl.files import read_json, write_json
+from slaf_automl.networks import count_cost
+from slaf_automl.report import (
+    ArmFigures,
+    choose_winner,
+    gain_in_words,
+    paired_difference,
+    slot_in_words,
+)
+from slaf_automl.report.verdict import SCHEMA
+from slaf_automl.spec import Budget, Candidate
+from slaf_automl.training import TableData
+from slaf_automl.training.baselines import constant_value, linear_parameters, linear_value
+from slaf_automl.training.confirmation import ConfirmedNetwork, Confirmer
+
+_OPENINGS = "test_openings"
+
+
+@dataclass(frozen=True)
+class ArmWinner:
+    """An arm's best candidate and its confirmation."""
+
+    candidate: Candidate
+    number: int
+    networks: list[ConfirmedNetwork]
+    figures: ArmFigures
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """Everything the conclusion of a search needs.
+
+    Args:
+        run: the open run folder.
+        arms: the finished studies, the mix first.
+        data: the table.
+        budget: the budget of the search.
+        confirmer: trains the winners again.
+        seed: the search's seed; confirmation seeds derive from it.
+        confirmations: how many fresh seeds.
+        refit: whether the winner is trained once more on training and validation rows.
+    """
+
+    run: RunFolder
+    arms: list[Arm]
+    data: TableData
+    budget: Budget
+    confirmer: Confirmer
+    seed: int
+    confirmations: int
+    refit: bool
+
+    def conclude(self) -> Bundle:
+        """Confirm, decide, open the test rows, export; return the bundle in the run folder.
+
+        A conclusion that stands already, for the same trials and seeds, is returned as it is, and
+        the test rows stay closed.
+
+        Raises:
+            StudyError: an arm has no complete trial.
+            SlafError: the confirmation was interrupted, or the folder cannot be written.
+        """
+        chosen = self._choose()
+        seeds = [derive_seed(self.seed, "confirmation", i) for i in range(self.confirmations)]
+        decision = self._decision(chosen, seeds)
+        if (standing := self._standing(decision)) is not None:
+            return standing
+        winners = [self._confirm(arm, trial, count, seeds) for arm, trial, count in chosen]
+        mix, relu = winners[0], winners[1] if len(winners) > 1 else None
+        better = self.confirmer.metric.better
+        name = choose_winner(mix.figures, relu.figures if relu else None, better)
+        winner = mix if relu is None or name == mix.figures.name else relu
+        exported = self._export_network(winner)
+        # Written down before the test rows are opened.
+        validation = {w.figures.name: list(w.figures.validation) for w in winners}
+        write_json(
+            self.run.folder / "decision.json",
+            {**decision, "winner": name, "validation": validation, "exported": exported.seed},
+        )
+        metrics = self._open_test(winners, winner, exported)
+        bundle = Bundle(exported.network, winner.candidate, self.data.info, metrics)
+        sample = self.data.validation[0][:512]
+        write_bundle(self.run.bundle, bundle, sample, float(self.data.statistics.target_spread))
+        return read_bundle(self.run.bundle)
+
+    def _choose(self) -> list[tuple[Arm, FrozenTrial, int]]:
+        """Return each arm's best among the same number of finished trials."""
+        count = min(len(arm.finished()) for arm in self.arms)
+        chosen = []
+        for arm in self.arms:
+            best = arm.best(first=count)
+            if best is None:
+                raise StudyError(
+                    f"arm {arm.name!r} has no complete trial yet",
+                    remedy="run the same command again to go on",
+                )
+            chosen.append((arm, best, count))
+        return chosen
+
+    def _decision(
+        self, chosen: list[tuple[Arm, FrozenTrial, int]], seeds: list[int]
+    ) -> dict[str, Any]:
+        return {
+            "schema": SCHEMA,
+            "seeds": seeds,
+            "refit": self.refit,
+            "arms": {
+                arm.name: {"trial": trial.number, "parameters": dict(trial.params), "trials": count}
+                for arm, trial, count in chosen
+            },
+        }
+
+    def _standing(self, decision: dict[str, Any]) -> Bundle | None:
+        path = self.run.folder / "decision.json"
+        if not path.exists() or not (self.run.bundle / "metrics.json").exists():
+            return None
+        earlier = read_json(path)
+        if any(earlier.get(key) != value for key, value in decision.items()):
+            return None
+        return read_bundle(self.run.bundle)
+
+    def _confirm(self, arm: Arm, trial: FrozenTrial, count: int, seeds: list[int]) -> ArmWinner:
+        candidate = arm.decode(trial.params)
+        networks = self.confirmer.confirm(arm.name, candidate, seeds)
+        figures = ArmFigures(
+            name=arm.name,
+            parameters=count_cost(candidate.architecture).parameters,
+            trials=count,
+            slots=tuple(slot_in_words(spec) for spec in candidate.architecture.placement),
+            widths=candidate.architecture.widths,
+            validation=tuple(_known(n.validation) for n in networks),
+        )
+        return ArmWinner(candidate, trial.number, networks, figures)
+
+    def _export_network(self, winner: ArmWinner) -> ConfirmedNetwork:
+        """Return the seed with the best validation, or the refit on all rows but the test's."""
+        better = self.confirmer.metric.better
+        best = winner.networks[0]
+        for network in winner.networks[1:]:
+            if better(_known(network.validation), _known(best.validation)):
+                best = network
+        if not self.refit:
+            return best
+        epochs = sorted(n.epochs for n in winner.networks)[len(winner.networks) // 2]
+        seed = derive_seed(self.seed, "refit")
+        return self.confirmer.refit(winner.candidate, seed, max(1, epochs))
+
+    def _open_test(
+        self, winners: list[ArmWinner], winner: ArmWinner, exported: ConfirmedNetwork
+    ) -> dict[str, Any]:
+        """Read the test rows, once, and return `metrics.json`."""
+        study, kind = self.arms[0].study, self.confirmer.metric
+        openings = int(study.user_attrs.get(_OPENINGS, 0)) + 1
+        study.set_user_attr(_OPENINGS, openings)
+        test = self.data.open_test()
+        value = self.confirmer.value
+        figures = {
+            w.figures.name: replace(
+                w.figures, test=tuple(value(n.network, test) for n in w.networks)
+            )
+            for w in winners
+        }
+        mix, relu = figures[self.arms[0].name], figures.get("relu")
+        own = figures[winner.figures.name].to_json()
+        info, validation = self.data.info, self.data.validation
+        return {
+            "schema": SCHEMA,
+            "metric": kind.name,
+            "direction": kind.direction,
+            "parameters": winner.figures.parameters,
+            "budget": self.budget.parameters,
+            "winner": winner.figures.name,
+            "exported": {
+                "seed": exported.seed,
+                "validation": exported.validation,
+                "test": value(exported.network, test),
+                "refit": self.refit,
+            },
+            "test": {key: own[key] for key in ("mean", "spread", "values")},
+            "mix": mix.to_json(),
+            "relu": None if relu is None else relu.to_json(),
+            "difference": None if relu is None else paired_difference(mix, relu),
+            "gain": gain_in_words(mix, relu, kind.better),
+            "linear": {
+                "parameters": linear_parameters(info),
+                "validation": linear_value(self.data, kind, validation),
+                "test": linear_value(self.data, kind, test),
+            },
+            "constant": {
+                "parameters": info.outputs,
+                "validation": constant_value(self.data, kind, validation),
+                "test": constant_value(self.data, kind, test),
+            },
+            "test_openings": openings,
+            "data": {
+                "source": self.data.table.source,
+                "split": self.data.split,
+                "identity": self.data.fingerprint(),
+                "validation_rows": len(validation[1]),
+                "test_rows": self.data.test_rows,
+            },
+        }
+
+
+def _known(validation: float | None) -> float:
+    assert validation is not None
+    return validation

@@ -1,0 +1,20 @@
+"""The search driver: studies, jobs, resume, interruption. It never sees torch."""
+
+from slaf_automl.driver.desk import Arm, Driver
+from slaf_automl.driver.identity import Identity
+from slaf_automl.driver.interruption import Interruption
+from slaf_automl.driver.progress import ProgressLine
+from slaf_automl.driver.run import RunFolder
+from slaf_automl.driver.sampling import Halving
+from slaf_automl.driver.seeds import derive_seed
+
+__all__ = [
+    "Arm",
+    "Driver",
+    "Halving",
+    "Identity",
+    "Interruption",
+    "ProgressLine",
+    "RunFolder",
+    "derive_seed",
+]

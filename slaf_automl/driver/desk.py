@@ -1,0 +1,181 @@
+"""The driver: hands jobs out, takes reports and results in, keeps the studies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from slaf_automl.driver.lease import DRIVER, RETRIED_FROM, SEED, Lease, queue_again, requeue_orphans
+from slaf_automl.driver.progress import ProgressLine, Standing
+from slaf_automl.driver.sampling import seeded_sampler
+from slaf_automl.driver.seeds import derive_seed
+from slaf_automl.errors import StudyError
+from slaf_automl.spec import Candidate, Evaluator, Job, TrialResult
+
+_FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+_COUNTED = (*_FINISHED, TrialState.RUNNING)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One study and the space it searches.
+
+    Args:
+        name: `mix` or `relu`.
+        study: an Optuna study with one objective.
+        suggest: trial ↦ candidate.
+        decode: stored parameters of a trial ↦ candidate.
+    """
+
+    name: str
+    study: optuna.Study
+    suggest: Callable[[Trial], Candidate]
+    decode: Callable[[Mapping[str, Any]], Candidate]
+
+    def finished(self) -> list[FrozenTrial]:
+        """Return the trials that count towards the total, by number."""
+        return self.study.get_trials(deepcopy=False, states=_FINISHED)
+
+    def best(self, first: int | None = None) -> FrozenTrial | None:
+        """Return the best complete trial among the `first` finished ones (all by default)."""
+        complete = [t for t in self.finished()[:first] if t.state == TrialState.COMPLETE]
+        if not complete:
+            return None
+        sign = -1.0 if self.study.direction.name == "MAXIMIZE" else 1.0
+        return min(complete, key=lambda t: (sign * float(t.value or 0.0), t.number))
+
+
+class Driver:
+    """The desk of a search; see `slaf_automl.spec.Desk`.
+
+    The arms are served in turn, so that at any stop they have made the same number of trials
+    (within one). Trials of drivers that are gone are queued again when the driver is made.
+
+    Args:
+        arms: the studies to fill.
+        trials: finished (complete or pruned) trials that each study shall hold.
+        seed: the search's seed.
+        checkpoints: folder for the states at rungs.
+        parameters: candidate ↦ its deployed parameters.
+        stopping: whether the search is ending.
+        progress: where to show how it goes.
+    """
+
+    def __init__(
+        self,
+        arms: list[Arm],
+        *,
+        trials: int,
+        seed: int,
+        checkpoints: Path,
+        parameters: Callable[[Candidate], int],
+        stopping: Callable[[], bool],
+        progress: ProgressLine,
+    ) -> None:
+        self._arms = {arm.name: arm for arm in arms}
+        self._trials, self._seed, self._checkpoints = trials, seed, checkpoints
+        self._parameters, self.stopping, self._progress = parameters, stopping, progress
+        self._leases = {arm.name: Lease(arm.study) for arm in arms}
+        self._running: dict[tuple[str, int], Trial] = {}
+        for arm in arms:
+            requeue_orphans(arm.study)
+
+    def run(self, evaluator: Evaluator) -> None:
+        """Let the evaluator work until every arm has its trials or the search is ending.
+
+        Raises:
+            StudyError: the evaluator left a job without a result.
+        """
+        self._show()
+        try:
+            evaluator(self)
+        finally:
+            self._progress.close()
+        if self._running:
+            arm, number = next(iter(self._running))
+            raise StudyError(f"the evaluator left trial {number} of arm {arm!r} unfinished")
+
+    def pull(self, count: int = 1) -> list[Job]:
+        """Return up to `count` new jobs, none when the search is over or ending."""
+        jobs: list[Job] = []
+        while len(jobs) < count and not self.stopping():
+            arm = self._hungriest()
+            if arm is None:
+                break
+            jobs.append(self._ask(arm))
+        return jobs
+
+    def report(self, job: Job, epoch: int, value: float) -> bool:
+        """Record a rung's value; True to go on, False if successive halving stops the job."""
+        self._leases[job.arm].renew()
+        trial = self._running[job.arm, job.number]
+        trial.report(value, step=epoch)
+        return not trial.should_prune()
+
+    def finish(self, job: Job, result: TrialResult) -> None:
+        """Record how a job ended; an interrupted one is queued again for the next start."""
+        trial = self._running.pop((job.arm, job.number))
+        study = self._arms[job.arm].study
+        trial.set_user_attr("result", result.to_json())
+        if result.state == "interrupted":
+            queue_again(study, study.trials[job.number])
+            study.tell(trial, state=TrialState.FAIL)
+        elif result.state == "pruned":
+            study.tell(trial, state=TrialState.PRUNED)
+        else:
+            study.tell(trial, result.value)
+        if result.state != "interrupted":
+            for path in (job.checkpoint, job.resume_from):
+                if path is not None:
+                    Path(path).unlink(missing_ok=True)
+        self._leases[job.arm].renew()
+        self._show()
+
+    def _hungriest(self) -> Arm | None:
+        """Return the arm with the fewest trials, finished or running, None if all are full."""
+        counts = {
+            name: len(arm.study.get_trials(deepcopy=False, states=_COUNTED))
+            for name, arm in self._arms.items()
+        }
+        name = min(counts, key=lambda n: counts[n])
+        return self._arms[name] if counts[name] < self._trials else None
+
+    def _ask(self, arm: Arm) -> Job:
+        number = len(arm.study.get_trials(deepcopy=False))
+        arm.study.sampler = seeded_sampler(derive_seed(self._seed, arm.name, "sampler", number))
+        trial = arm.study.ask()
+        seed = trial.user_attrs.get(SEED, derive_seed(self._seed, arm.name, "trial", trial.number))
+        trial.set_user_attr(DRIVER, self._leases[arm.name].driver)
+        trial.set_user_attr(SEED, seed)
+        candidate = arm.suggest(trial)
+        trial.set_user_attr("parameters", self._parameters(candidate))
+        self._running[arm.name, trial.number] = trial
+        earlier = trial.user_attrs.get(RETRIED_FROM)
+        resumable = None if earlier is None else self._checkpoint(arm.name, earlier)
+        return Job(
+            arm=arm.name,
+            number=trial.number,
+            candidate=candidate,
+            seed=int(seed),
+            checkpoint=str(self._checkpoint(arm.name, trial.number)),
+            resume_from=str(resumable) if resumable is not None and resumable.exists() else None,
+        )
+
+    def _checkpoint(self, arm: str, number: int) -> Path:
+        return self._checkpoints / f"{arm}-{number:05d}.ckpt"
+
+    def _show(self) -> None:
+        standings = []
+        for arm in self._arms.values():
+            best = arm.best()
+            standings.append(
+                Standing(arm.name)
+                if best is None
+                else Standing(arm.name, best.value, best.user_attrs["parameters"])
+            )
+        self._progress.update(sum(len(a.finished()) for a in self._arms.values()), standings)

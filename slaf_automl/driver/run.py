@@ -1,0 +1,88 @@
+"""A run folder: its lock, its storage and its studies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import optuna
+from optuna.exceptions import DuplicatedStudyError
+
+from slaf_automl.driver.identity import Identity, claim_study
+from slaf_automl.driver.sampling import Halving, pruner_for
+from slaf_automl.driver.storage import open_storage, quiet_optuna, try_lock
+from slaf_automl.errors import StudyError
+from slaf_automl.files import make_folder
+
+Direction = Literal["minimize", "maximize"]
+
+
+class RunFolder:
+    """An open run folder; one search at a time may hold it.
+
+    As a context manager it takes the folder's lock, which the kernel releases should the process
+    die.
+
+    Args:
+        folder: made if it is not there.
+        storage: an Optuna storage URL; None keeps a journal file in the folder.
+    """
+
+    def __init__(self, folder: Path, storage: str | None = None) -> None:
+        self.folder = folder
+        self._location = storage
+        self._lock: IO[Any] | None = None
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the states at rungs."""
+        return self.folder / "checkpoints"
+
+    @property
+    def confirmation(self) -> Path:
+        """Folder of the confirmation's networks."""
+        return self.folder / "confirmation"
+
+    @property
+    def bundle(self) -> Path:
+        """Folder of the exported model."""
+        return self.folder / "best"
+
+    def __enter__(self) -> RunFolder:
+        make_folder(self.folder)
+        self._lock = (self.folder / "run.lock").open("ab")
+        if not try_lock(self._lock):
+            self._lock.close()
+            raise StudyError(
+                f"another search is running in {self.folder}",
+                remedy="wait for it, stop it, or choose another folder",
+            )
+        for folder in (self.checkpoints, self.confirmation):
+            make_folder(folder)
+        self._storage = open_storage(self._location, self.folder)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def study(
+        self, identity: Identity, direction: Direction, halving: Halving | None
+    ) -> optuna.Study:
+        """Open or create the study of one arm.
+
+        Raises:
+            StudyError: the study there is of another space, budget, data, metric or seed.
+        """
+        quiet_optuna()
+        name = identity.arm if self._location is None else f"{self.folder.name}/{identity.arm}"
+        pruner = pruner_for(halving)
+        try:
+            study = optuna.create_study(
+                storage=self._storage, study_name=name, direction=direction, pruner=pruner
+            )
+        except DuplicatedStudyError:
+            study = optuna.load_study(study_name=name, storage=self._storage, pruner=pruner)
+        claim_study(study, identity, str(self.folder))
+        return study

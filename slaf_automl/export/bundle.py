@@ -1,0 +1,144 @@
+"""The bundle: an exported model as JSON, safetensors and ONNX. Nothing in it is ever unpickled."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from slaf_automl.errors import BundleError, SlafError
+from slaf_automl.export.card import model_card
+from slaf_automl.export.onnx import to_onnx
+from slaf_automl.files import make_folder, read_json, replace_folder, write_bytes, write_json
+from slaf_automl.networks import DeployedMLP, count_cost
+from slaf_automl.spec import SCHEMA, Candidate, DataInfo
+
+FILES = ("candidate.json", "model.safetensors", "model.onnx", "metrics.json", "MODEL_CARD.md")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An exported model in memory.
+
+    Args:
+        network: the deployed network, in evaluation mode.
+        candidate: its architecture and recipe.
+        info: the data it takes.
+        metrics: its evidence; see `metrics.json`.
+    """
+
+    network: DeployedMLP
+    candidate: Candidate
+    info: DataInfo
+    metrics: Mapping[str, Any]
+
+
+def write_bundle(folder: Path, bundle: Bundle, sample: Tensor, spread: float) -> None:
+    """Write a bundle; an older one at that place is replaced once the new one is whole.
+
+    Args:
+        folder: where.
+        bundle: what.
+        sample: raw rows to check the ONNX file on.
+        spread: the target's spread, the unit of that check.
+
+    Raises:
+        BundleError: the files would not say the same as the network.
+        SlafError: the folder cannot be written.
+    """
+    stored = sum(t.numel() for t in bundle.network.state_dict().values())
+    counted = count_cost(bundle.candidate.architecture).parameters
+    if not stored == counted == bundle.metrics["parameters"]:
+        raise BundleError(f"the network stores {stored} values, {counted} were counted")
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    make_folder(partial)
+    document = {
+        "schema": SCHEMA,
+        "candidate": bundle.candidate.to_json(),
+        "data": bundle.info.to_json(),
+    }
+    write_json(partial / "candidate.json", document)
+    state = {n: t.contiguous() for n, t in bundle.network.state_dict().items()}
+    write_bytes(partial / "model.safetensors", save(state))
+    write_bytes(partial / "model.onnx", to_onnx(bundle.network, bundle.info, sample, spread))
+    write_json(partial / "metrics.json", bundle.metrics)
+    card = model_card(bundle.candidate, bundle.info, bundle.metrics)
+    write_bytes(partial / "MODEL_CARD.md", card.encode())
+    replace_folder(partial, folder)
+
+
+def read_bundle(path: str | Path) -> Bundle:
+    """Read a bundle, or the bundle of a run folder.
+
+    Raises:
+        BundleError: there is none, or its files do not fit together.
+    """
+    folder = find_bundle(path)
+    try:
+        document = read_json(folder / "candidate.json")
+        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+            raise BundleError(
+                f"{folder / 'candidate.json'}: not a candidate of schema {SCHEMA}",
+                remedy="read it with the version of slaf_automl that wrote it",
+            )
+        candidate = Candidate.from_json(document.get("candidate", {}))
+        info = DataInfo.from_json(document.get("data", {}))
+        network = DeployedMLP(candidate.architecture)
+        network.load_state_dict(load_file(folder / "model.safetensors"))
+        metrics = read_json(folder / "metrics.json")
+    except BundleError:
+        raise
+    except SlafError as error:
+        raise BundleError(f"{folder} is not a readable bundle: {error}") from None
+    except (OSError, SafetensorError, RuntimeError, ValueError) as error:
+        raise BundleError(f"{folder} is not a readable bundle: {str(error)[:300]}") from None
+    return Bundle(network, candidate, info, metrics)
+
+
+def find_bundle(path: str | Path) -> Path:
+    """Return the bundle's folder for a bundle or a run folder.
+
+    Raises:
+        BundleError: there is neither.
+    """
+    for folder in (Path(path), Path(path) / "best"):
+        if (folder / "candidate.json").is_file():
+            return folder
+    raise BundleError(
+        f"no bundle in {path}", expected="a bundle or the run folder of a finished search"
+    )
+
+
+def load(bundle: str | Path) -> DeployedMLP:
+    """Load the network of a bundle (or of a run folder), in evaluation mode.
+
+    The network takes raw float32 features `(N, inputs)` in the order of `candidate.json` and
+    returns logits or target values `(N, outputs)`.
+
+    Args:
+        bundle: folder of a bundle or of a run.
+
+    Raises:
+        BundleError: there is no bundle, or its files do not fit together.
+    """
+    return read_bundle(bundle).network
+
+
+def copy_bundle(source: Path, target: Path) -> None:
+    """Copy a bundle's files to a folder that is new or empty.
+
+    Raises:
+        BundleError: the folder holds something.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise BundleError(f"{target} exists", expected="a new or empty folder")
+    make_folder(target)
+    for name in FILES:
+        write_bytes(target / name, (source / name).read_bytes())

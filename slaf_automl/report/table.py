@@ -1,0 +1,82 @@
+"""The table a search prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def result_table(metrics: Mapping[str, Any]) -> str:
+    """Return the comparison of `metrics.json` as text: mix, ReLU, linear and constant predictor."""
+    name, direction = metrics["metric"], metrics["direction"]
+    best = "higher is better" if direction == "maximize" else "lower is better"
+    header = ("", "parameters", f"validation {name}", f"test {name}", "trials", "slots")
+    rows: list[tuple[str, ...]] = [header]
+    rows += [_arm_row(arm, metrics) for arm in ("mix", "relu") if metrics[arm] is not None]
+    for predictor in ("linear", "constant"):
+        figures = metrics[predictor]
+        rows.append(
+            (
+                predictor,
+                f"{figures['parameters']:,}",
+                f"{figures['validation']:.4f}",
+                f"{figures['test']:.4f}",
+                "",
+                "",
+            )
+        )
+    widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
+    lines = [
+        "  ".join(
+            cell.ljust(w) if i in (0, 5) else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    rule = "-" * max(map(len, lines))
+    seeds = len(metrics["test"]["values"])
+    note = f"{name}: mean ± spread over {seeds} seeds of the confirmation; {best}."
+    return "\n".join([rule, lines[0], rule, *lines[1:], rule, note, *_closing(metrics)])
+
+
+def _arm_row(arm: str, metrics: Mapping[str, Any]) -> tuple[str, ...]:
+    figures = metrics[arm]
+    mark = " *" if metrics["winner"] == arm else ""
+    return (
+        arm + mark,
+        f"{figures['parameters']:,}",
+        _plus_minus(figures["validation"]),
+        _plus_minus(figures),
+        str(figures["trials"]),
+        " | ".join(
+            f"{width}: {slot}"
+            for width, slot in zip(figures["widths"], figures["slots"], strict=True)
+        ),
+    )
+
+
+def _plus_minus(figures: Mapping[str, Any]) -> str:
+    return f"{figures['mean']:.4f} ± {figures['spread']:.4f}"
+
+
+def _closing(metrics: Mapping[str, Any]) -> list[str]:
+    lines = []
+    if metrics["difference"] is not None:
+        paired = metrics["difference"]
+        lines.append(
+            f"paired difference mix − relu on test: {paired['mean']:+.4f} ± {paired['spread']:.4f}"
+        )
+    lines.append(metrics["gain"])
+    exported = metrics["exported"]
+    what = "trained on training and validation rows" if exported["refit"] else "best on validation"
+    lines.append(
+        f"* exported: {metrics['winner']}, seed {exported['seed']} ({what}), "
+        f"{metrics['parameters']:,} of {metrics['budget']:,} parameters, "
+        f"test {metrics['metric']} {exported['test']:.4f}"
+    )
+    if metrics["test_openings"] > 1:
+        lines.append(
+            f"The test rows of this run have been read {metrics['test_openings']} times; "
+            "figures after the first reading are no longer untouched."
+        )
+    return lines

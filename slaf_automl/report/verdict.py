@@ -1,0 +1,88 @@
+"""What the confirmation says: winner, figures of both arms, and the words that follow from them."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+SCHEMA = 1
+"""Version of `metrics.json`."""
+
+
+@dataclass(frozen=True)
+class ArmFigures:
+    """One arm's winner over the confirmation seeds.
+
+    Args:
+        name: `mix` or `relu`.
+        parameters: values its deployed network stores.
+        trials: finished trials of the arm that the choice was made from.
+        slots: in words, what fills each slot.
+        widths: units of each hidden layer.
+        validation: metric by seed.
+        test: metric by seed; empty until the test rows are read.
+    """
+
+    name: str
+    parameters: int
+    trials: int
+    slots: tuple[str, ...]
+    widths: tuple[int, ...]
+    validation: tuple[float, ...]
+    test: tuple[float, ...] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures for `metrics.json`: mean and spread are of the test rows."""
+        return {
+            **summary(self.test),
+            "parameters": self.parameters,
+            "trials": self.trials,
+            "slots": list(self.slots),
+            "widths": list(self.widths),
+            "validation": summary(self.validation),
+        }
+
+
+def summary(values: tuple[float, ...]) -> dict[str, Any]:
+    """Return mean, spread (sample standard deviation) and values.
+
+    Example:
+        >>> summary((1.0, 3.0))["mean"], round(summary((1.0, 3.0))["spread"], 4)
+        (2.0, 1.4142)
+    """
+    spread = statistics.stdev(values) if len(values) > 1 else 0.0
+    return {"mean": statistics.fmean(values), "spread": spread, "values": list(values)}
+
+
+def choose_winner(
+    mix: ArmFigures, relu: ArmFigures | None, better: Callable[[float, float], bool]
+) -> str:
+    """Return the arm with the better mean validation; a tie goes to ReLU, the simpler network."""
+    if relu is None:
+        return mix.name
+    ours, theirs = statistics.fmean(mix.validation), statistics.fmean(relu.validation)
+    return mix.name if better(ours, theirs) else relu.name
+
+
+def paired_difference(mix: ArmFigures, relu: ArmFigures) -> dict[str, Any]:
+    """Return mean, spread and values of mix − relu on the test rows, seed by seed."""
+    return summary(tuple(a - b for a, b in zip(mix.test, relu.test, strict=True)))
+
+
+def gain_in_words(
+    mix: ArmFigures, relu: ArmFigures | None, better: Callable[[float, float], bool]
+) -> str:
+    """Say what the confirmation shows, no more.
+
+    A difference smaller than its own spread over the seeds is called none.
+    """
+    if relu is None:
+        return "No ReLU control was run, so no gain is claimed."
+    difference = paired_difference(mix, relu)
+    size = f"{abs(difference['mean']):.4g} ± {difference['spread']:.2g}"
+    if abs(difference["mean"]) <= difference["spread"]:
+        return f"Mix and ReLU of this size do not differ beyond their spread ({size})."
+    word = "better" if better(difference["mean"], 0.0) else "worse"
+    return f"The mix is {word} than the ReLU network of this size by {size}."

@@ -1,0 +1,142 @@
+"""Confirmation: a winner trained again with fresh seeds, each network kept as it would be ship."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from slaf_automl.errors import SlafError
+from slaf_automl.files import read_json, write_bytes, write_json
+from slaf_automl.networks import DeployedMLP
+from slaf_automl.spec import Candidate, dumps
+from slaf_automl.training.baselines import constant_value
+from slaf_automl.training.data import TableData, TensorBatches
+from slaf_automl.training.fit import Supervision, fit
+from slaf_automl.training.metrics import MetricKind, evaluate
+
+
+class ConfirmationInterruptedError(SlafError):
+    """The confirmation was asked to stop; what it had trained is kept."""
+
+
+@dataclass(frozen=True)
+class ConfirmedNetwork:
+    """One training of a winner, folded.
+
+    Args:
+        seed: of its initial weights and batch order.
+        validation: metric of the deployed network on the validation rows; None for a refit, which
+            was trained on them.
+        epochs: epochs until its best validation.
+        network: the deployed network.
+    """
+
+    seed: int
+    validation: float | None
+    epochs: int
+    network: DeployedMLP
+
+
+@dataclass(frozen=True)
+class Confirmer:
+    """Trains candidates with fresh seeds and remembers the networks in a folder.
+
+    Args:
+        data: the table; its test rows are not touched.
+        metric: the validation metric.
+        folder: where the trained networks are kept; those found there are not trained again.
+        accelerator: Lightning's word for the device.
+        stopping: whether to stop; then `ConfirmationInterruptedError` is raised.
+        progress: told in words what is being trained.
+    """
+
+    data: TableData
+    metric: MetricKind
+    folder: Path
+    accelerator: str
+    stopping: Callable[[], bool]
+    progress: Callable[[str], None]
+
+    def confirm(self, name: str, candidate: Candidate, seeds: list[int]) -> list[ConfirmedNetwork]:
+        """Train the candidate once per seed.
+
+        Raises:
+            ConfirmationInterruptedError: `stopping` said so.
+        """
+        networks = []
+        for i, seed in enumerate(seeds, start=1):
+            self.progress(f"confirming {name}: seed {i} of {len(seeds)}")
+            networks.append(self._remembered(candidate, seed, refit_epochs=None))
+        return networks
+
+    def refit(self, candidate: Candidate, seed: int, epochs: int) -> ConfirmedNetwork:
+        """Train the candidate once more, on training and validation rows, for so many epochs."""
+        self.progress("training the winner on training and validation rows")
+        return self._remembered(candidate, seed, refit_epochs=epochs)
+
+    def _remembered(
+        self, candidate: Candidate, seed: int, refit_epochs: int | None
+    ) -> ConfirmedNetwork:
+        key = dumps([candidate.to_json(), seed, refit_epochs])
+        path = self.folder / hashlib.sha256(key.encode()).hexdigest()[:20]
+        found = self._read(path, candidate)
+        if found is None:
+            found = self._train(candidate, seed, refit_epochs)
+            write_bytes(path.with_suffix(".safetensors"), save(found.network.state_dict()))
+            notes = {"seed": seed, "validation": found.validation, "epochs": found.epochs}
+            write_json(path.with_suffix(".json"), notes)
+        return found
+
+    def _read(self, path: Path, candidate: Candidate) -> ConfirmedNetwork | None:
+        if not path.with_suffix(".json").exists():
+            return None
+        notes = read_json(path.with_suffix(".json"))
+        network = DeployedMLP(candidate.architecture)
+        try:
+            network.load_state_dict(load_file(path.with_suffix(".safetensors")))
+        except (OSError, SafetensorError, RuntimeError):
+            return None
+        return ConfirmedNetwork(notes["seed"], notes["validation"], notes["epochs"], network)
+
+    def _train(self, candidate: Candidate, seed: int, refit_epochs: int | None) -> ConfirmedNetwork:
+        supervision = Supervision(stopping=self.stopping)
+        train = None if refit_epochs is None else self._all_rows(candidate, seed)
+        trained = fit(
+            candidate,
+            self.data,
+            seed=seed,
+            metric=self.metric.name,
+            accelerator=self.accelerator,
+            supervision=supervision,
+            train=train,
+            epochs=refit_epochs,
+        )
+        if trained.result.state == "interrupted":
+            raise ConfirmationInterruptedError(
+                "stopped while confirming the winners",
+                remedy="run the same command again: what was trained is kept",
+            )
+        network = trained.module.deployed()
+        validation = None if train else self.value(network, self.data.validation)
+        return ConfirmedNetwork(seed, validation, trained.best_epoch, network)
+
+    def _all_rows(self, candidate: Candidate, seed: int) -> TensorBatches:
+        pairs = zip(self.data.training, self.data.validation, strict=True)
+        x, y = (torch.cat(parts) for parts in pairs)
+        return TensorBatches(x, y, candidate.recipe.batch_size, seed)
+
+    def value(self, network: DeployedMLP, part: tuple[Tensor, Tensor]) -> float:
+        """Return the metric of a deployed network on rows, no worse than the constant predictor's.
+
+        The floor is the rule for diverged networks, whose outputs may not be finite.
+        """
+        with torch.no_grad():
+            value = evaluate(self.metric, self.data.info, network(part[0]), part[1])
+        return self.metric.floored(value, constant_value(self.data, self.metric, part))

@@ -1,0 +1,72 @@
+"""Placements and architectures that every test of the networks draws from."""
+
+import torch
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from slaf_automl.activations import BASES, find_kind
+from slaf_automl.activations.projection import TARGETS
+from slaf_automl.activations.rectifier import NORMALISERS
+from slaf_automl.activations.slaf import SHARING
+from slaf_automl.spec import Architecture
+
+HYBRIDS = (0.0, 0.25, 0.5, 0.75)
+LEAST_WIDTH = 2
+"""The narrowest layer that has a SLAF channel at every share in `HYBRIDS`."""
+
+
+def modest(examples):
+    """Return the settings of a property: few examples, the same ones in every run."""
+    return settings(deadline=None, max_examples=examples, derandomize=True)
+
+
+def relu(normaliser="none"):
+    return find_kind("relu").spec(normaliser=normaliser)
+
+
+def slaf(**parameters):
+    return find_kind("slaf").spec(**parameters)
+
+
+@st.composite
+def specs(draw, most_degree=16, most_unclipped=16):
+    """Draw a ReLU or a SLAF, every parameter free.
+
+    Without a clip range nothing bounds a polynomial's input, so its degree may be limited apart.
+    """
+    normaliser = draw(st.sampled_from(NORMALISERS))
+    if draw(st.booleans()):
+        return relu(normaliser)
+    clip = draw(st.sampled_from((None, 2.0, 3.0)))
+    return slaf(
+        basis=draw(st.sampled_from(sorted(BASES))),
+        degree=draw(st.integers(1, most_degree if clip else most_unclipped)),
+        sharing=draw(st.sampled_from(SHARING)),
+        normaliser=normaliser,
+        hybrid=draw(st.sampled_from(HYBRIDS)),
+        clip=clip,
+        start=draw(st.sampled_from(sorted(TARGETS))),
+    )
+
+
+ANY = specs()
+
+
+@st.composite
+def architectures(draw, slots=ANY, most_width=20):
+    """Draw an architecture of one to four hidden layers."""
+    placement = draw(st.lists(slots, min_size=1, max_size=4))
+    width = st.integers(LEAST_WIDTH, most_width)
+    return Architecture(
+        family="mlp",
+        inputs=draw(st.integers(1, 12)),
+        outputs=draw(st.integers(1, 6)),
+        widths=tuple(draw(width) for _ in placement),
+        placement=tuple(placement),
+        centred_inputs=draw(st.booleans()),
+    )
+
+
+def generator(seed):
+    """Return a generator of its own: tests leave the global random state alone."""
+    return torch.Generator().manual_seed(seed)

@@ -1,0 +1,117 @@
+"""Examples of every value, and hypothesis strategies that generate them."""
+
+from hypothesis import strategies as st
+
+from slaf_automl.spec import (
+    ROUTINES,
+    ActivationSpec,
+    Architecture,
+    Budget,
+    Candidate,
+    Cost,
+    DataInfo,
+    Recipe,
+)
+
+RELU = ActivationSpec("relu", {"normaliser": "none"})
+SLAF = ActivationSpec("slaf", {"basis": "hermite", "degree": 3, "hybrid": 0.25, "clip": None})
+ARCHITECTURE = Architecture("mlp", 4, 3, (8, 5), (SLAF, RELU), centred_inputs=True)
+RECIPE = Recipe(routine="two_speed", learning_rate=0.01, gradient_clip=None, patience=7)
+
+EXAMPLES = (
+    SLAF,
+    ARCHITECTURE,
+    RECIPE,
+    Candidate(ARCHITECTURE, RECIPE),
+    Cost((("layers.0.weight", 12), ("layers.0.bias", 3))),
+    Budget(parameters=5_000),
+    DataInfo(("width", "height"), "species", "multiclass", (0, "1", "Größe"), rows=120),
+)
+"""One value of each class, as it goes through JSON."""
+
+
+def name_of(value):
+    """Name a parametrised case after the value's class."""
+    return type(value).__name__
+
+
+def positive_floats():
+    return st.floats(min_value=1e-9, max_value=1e9)
+
+
+def floats_from_zero():
+    return st.floats(min_value=0.0, max_value=1e9)
+
+
+def scalars():
+    return st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.text(max_size=8),
+    )
+
+
+def activation_specs():
+    return st.builds(
+        ActivationSpec,
+        st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True),
+        st.dictionaries(st.text(max_size=8), scalars(), max_size=4),
+    )
+
+
+@st.composite
+def architectures(draw):
+    placement = draw(st.lists(activation_specs(), min_size=1, max_size=3))
+    size = st.integers(1, 10_000)
+    widths = draw(st.tuples(*[size] * len(placement)))
+    return Architecture(
+        "mlp", draw(size), draw(size), widths, tuple(placement), draw(st.booleans())
+    )
+
+
+def recipes():
+    return st.builds(
+        Recipe,
+        routine=st.sampled_from(ROUTINES),
+        learning_rate=positive_floats(),
+        weight_decay=floats_from_zero(),
+        epochs=st.integers(1, 10_000),
+        batch_size=st.integers(1, 10_000),
+        coefficient_rate=positive_floats(),
+        coefficient_decay=floats_from_zero(),
+        gradient_clip=st.none() | positive_floats(),
+        patience=st.none() | st.integers(1, 100),
+    )
+
+
+@st.composite
+def data_infos(draw):
+    task = draw(st.sampled_from(("binary", "multiclass", "regression")))
+    least, most = {"binary": (2, 2), "multiclass": (3, 5), "regression": (0, 0)}[task]
+    label = st.integers() | st.text(max_size=5)
+    return DataInfo(
+        tuple(draw(st.lists(st.text(max_size=8), min_size=1, max_size=4))),
+        draw(st.text(max_size=8)),
+        task,
+        tuple(draw(st.lists(label, min_size=least, max_size=most, unique=True))),
+        draw(st.integers(1, 10**9)),
+        draw(st.booleans()),
+    )
+
+
+def values():
+    """Generate values of every class of `EXAMPLES`."""
+    return st.one_of(
+        activation_specs(),
+        architectures(),
+        recipes(),
+        st.builds(Candidate, architectures(), recipes()),
+        st.builds(
+            Cost,
+            st.lists(st.tuples(st.text(max_size=8), st.integers(0, 10**12))).map(tuple),
+        ),
+        st.builds(Budget, parameters=st.integers(1, 10**12)),
+        data_infos(),
+    )

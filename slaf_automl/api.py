@@ -19,6 +19,7 @@ from slaf_automl.driver import (
     Interruption,
     ProgressLine,
     RunFolder,
+    StepLine,
 )
 from slaf_automl.driver.run import Direction
 from slaf_automl.errors import SlafError
@@ -157,8 +158,9 @@ def search(
         if stopped is not None:
             say(_stopped_in_words(stopped, arms, trials))
         interruption.conclude()
+        steps = StepLine(confirmations * len(arms) + refit, quiet=not progress)
         confirmer = Confirmer(
-            table, kind, run.confirmation, accelerator, interruption.abandoning, say
+            table, kind, run.confirmation, accelerator, interruption.abandoning, steps.begin
         )
         conclusion = Conclusion(
             run=run,
@@ -170,7 +172,10 @@ def search(
             confirmations=confirmations,
             refit=refit,
         )
-        bundle = conclusion.conclude()
+        try:
+            bundle = conclusion.conclude()
+        finally:
+            steps.close()
     return _result(bundle, arms, run, stopped, temporary)
 
 

@@ -3,7 +3,7 @@
 from slaf_automl.driver.desk import Arm, Driver
 from slaf_automl.driver.identity import Identity
 from slaf_automl.driver.interruption import Interruption
-from slaf_automl.driver.progress import ProgressLine
+from slaf_automl.driver.progress import ProgressLine, StepLine
 from slaf_automl.driver.run import RunFolder
 from slaf_automl.driver.sampling import Halving
 from slaf_automl.driver.seeds import derive_seed
@@ -16,5 +16,6 @@ __all__ = [
     "Interruption",
     "ProgressLine",
     "RunFolder",
+    "StepLine",
     "derive_seed",
 ]

@@ -22,6 +22,31 @@ class Standing:
         return f"{self.arm} {self.value:.4g} ({self.parameters:,} parameters)"
 
 
+class StepLine:
+    """Steps done of a known number, what is being done, time left; silent like `ProgressLine`."""
+
+    def __init__(self, total: int, *, quiet: bool = False) -> None:
+        self._bar = tqdm(
+            total=total,
+            file=sys.stderr,
+            disable=quiet or not sys.stderr.isatty(),
+            dynamic_ncols=True,
+            bar_format="{n_fmt}/{total_fmt} {desc} {remaining} left",
+        )
+        self._begun = False
+
+    def begin(self, text: str) -> None:
+        """Show that the step before is done and this one begins."""
+        if self._begun:
+            self._bar.update(1)
+        self._begun = True
+        self._bar.set_description_str(text)
+
+    def close(self) -> None:
+        """Leave the line as it is."""
+        self._bar.close()
+
+
 class ProgressLine:
     """Trials done, best value of each arm with its parameters, time left.
 

@@ -38,7 +38,22 @@ _RANGES: dict[str, tuple[type, float, float]] = {
     "weight_decay": (float, 0.0, 1e3),
     "coefficient_rate": (float, 1e-6, 1e6),
 }
-DIMENSIONS = (*_WORDS, *_RANGES)
+DIMENSIONS = (
+    "depth",
+    "shape",
+    "slot.activation",
+    "slot.basis",
+    "slot.degree",
+    "slot.hybrid",
+    "sharing",
+    "normaliser",
+    "start",
+    "clip",
+    "learning_rate",
+    "weight_decay",
+    "routine",
+    "coefficient_rate",
+)
 """Every dimension of a space file; all must be given, as a range, as choices or as a value."""
 
 

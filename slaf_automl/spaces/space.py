@@ -16,7 +16,7 @@ from optuna.trial import BaseTrial
 from slaf_automl.errors import BudgetError, SpaceError
 from slaf_automl.spaces.candidates import SHARED, SLOT, CandidateChooser, build_candidate, stretch
 from slaf_automl.spaces.depths import deepest, depth_range, narrowest, searches_slaf
-from slaf_automl.spaces.dimensions import Constant, StoredChooser, TrialChooser
+from slaf_automl.spaces.dimensions import Constant, StoredChooser, TrialChooser, described
 from slaf_automl.spaces.files import find_space_file
 from slaf_automl.spaces.schema import SpaceFile, parse_space, require_buildable
 from slaf_automl.spec import Budget, Candidate, DataInfo, Scalar
@@ -77,6 +77,23 @@ class SearchSpace:
     def name(self) -> str:
         """The space's name."""
         return self.file.name
+
+    def description(self) -> str:
+        """Return the dimensions and their values as text, one a line."""
+        lines = [f"{self.name} (version {self.file.version}, family {self.file.family})"]
+        for name, dimension in self.file.dimensions.items():
+            if isinstance(dimension, Constant):
+                values = f"always {dimension.value}"
+            else:
+                values = described(dimension.distribution)
+            lines.append(f"  {name.replace('slot.', 'slot<i>.'):20} {values}")
+        widths, schedule = self.file.widths, self.file.schedule
+        lines.append(f"  {'widths':20} from the budget, {widths.least} to {widths.most:,} units")
+        lines.append(
+            f"  {'training':20} {schedule.epochs} epochs (at least {schedule.least_steps} steps), "
+            f"first rung at {schedule.first_rung}, 1 in {schedule.reduction} goes on"
+        )
+        return "\n".join(lines)
 
     def control(self) -> SearchSpace:
         """Return the same space with every slot ReLU: the fair control."""

@@ -169,7 +169,7 @@ def test_relu_serves_any_width_and_stores_nothing():
         ({"sharing": "layer", "normaliser": "input", "degree": 12}, 12),
         ({"normaliser": "none", "degree": 2}, 10),
         ({"hybrid": 0.5}, 9),
-        ({"hybrid": 0.9, "normaliser": "input", "sharing": "layer"}, 3),
+        ({"hybrid": 0.75, "normaliser": "input", "sharing": "layer"}, 3),
     ],
 )
 def test_stored_values_by_hand(parameters, values):

@@ -1,0 +1,184 @@
+"""The command line: `slaf-automl search | export | predict | spaces`.
+
+Exit status 0 on success, 2 with one line on standard error for anything the user can mend, 130
+after a third Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from jsonargparse import ActionYesNo, ArgumentParser, Namespace
+
+from slaf_automl.errors import SlafError
+from slaf_automl.files import cannot_write, make_folder, write_bytes
+
+_USAGE = 2
+_INTERRUPTED = 130
+
+
+class _Parser(ArgumentParser):
+    """A parser whose complaints are one line."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Print the complaint and leave with status 2."""
+        text = " ".join(str(message).replace("Parser key", "option").split())
+        _complain(f"{text}; see slaf-automl --help")
+        raise SystemExit(_USAGE)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status.
+
+    Args:
+        arguments: the words after the program's name; None takes the process's own.
+    """
+    try:
+        namespace = _parser().parse_args(None if arguments is None else list(arguments))
+        command: str = namespace.command
+        _COMMANDS[command](namespace[command])
+    except SlafError as error:
+        _complain(str(error))
+        return _USAGE
+    except OSError as error:
+        _complain(str(cannot_write(Path(str(error.filename or "the output")), error)))
+        return _USAGE
+    except KeyboardInterrupt:
+        _complain("interrupted; run the same command again to go on")
+        return _INTERRUPTED
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else _USAGE
+    return 0
+
+
+def _complain(text: str) -> None:
+    print(f"slaf-automl: {' '.join(text.split())}", file=sys.stderr)
+
+
+def _parser() -> ArgumentParser:
+    from slaf_automl import __version__
+
+    parser = _Parser(
+        prog="slaf-automl",
+        description="Find the best mix of learned activation functions and ReLU for a budget.",
+        version=__version__,
+    )
+    commands = parser.add_subcommands(required=True, dest="command")
+    commands.add_subcommand("search", _search_parser(), help="search, confirm and export")
+    commands.add_subcommand("export", _export_parser(), help="write a found model as one file")
+    commands.add_subcommand("predict", _predict_parser(), help="predict the rows of a file")
+    commands.add_subcommand("spaces", _spaces_parser(), help="list search spaces, or show one")
+    return parser
+
+
+def _search_parser() -> ArgumentParser:
+    parser = _Parser(description="Search for the best SLAF/ReLU mix within a parameter budget.")
+    add = parser.add_argument
+    add("data", type=str, help="CSV file or sklearn:NAME")
+    add("--config", action="config", help="YAML file with these options")
+    add("--target", type=str | None, help="column to predict (default: the CSV's last)")
+    add("--budget", type=int, required=True, help="most values the network may store")
+    add("--trials", type=int, default=64, help="finished trials of each arm")
+    add("--space", type=str, default="mlp", help="name of a shipped space, or a YAML file")
+    add("--out", type=str, required=True, help="run folder; the same one again resumes or extends")
+    add("--seed", type=int, default=0, help="of sampling, initial weights and batches")
+    add("--task", type=str | None, help="classification or regression (default: by the target)")
+    add("--metric", type=str | None, help="what is optimised (default: accuracy or rmse)")
+    add("--split", type=int, default=0, help="number of the random split")
+    yes_no = ActionYesNo(no_prefix="no-")
+    add("--control", action=yes_no, default=True, help="search the all-ReLU arm too")
+    add("--confirmations", type=int, default=5, help="fresh seeds each winner is trained with")
+    add("--refit", action="store_true", help="train the winner on validation rows too, then export")
+    add("--timeout", type=float | None, help="seconds after which to conclude")
+    add("--storage", type=str | None, help="Optuna storage URL (default: a file in the run folder)")
+    add("--accelerator", type=str, default="auto", help="Lightning's word: auto, cpu, gpu, …")
+    return parser
+
+
+def _export_parser() -> ArgumentParser:
+    parser = _Parser(description="Write a found model as one ONNX or safetensors file.")
+    parser.add_argument("run", type=str, help="run folder or bundle")
+    parser.add_argument("--format", type=str, default="onnx", help="onnx or safetensors")
+    parser.add_argument("--out", type=str, required=True, help="file to write")
+    return parser
+
+
+def _predict_parser() -> ArgumentParser:
+    parser = _Parser(description="Predict every row of a file with an exported model.")
+    parser.add_argument("bundle", type=str, help="bundle or run folder")
+    parser.add_argument("data", type=str, help="CSV file with the features, or sklearn:NAME")
+    parser.add_argument("--out", type=str, required=True, help="CSV file to write")
+    return parser
+
+
+def _spaces_parser() -> ArgumentParser:
+    parser = _Parser(description="List the shipped search spaces, or show one.")
+    parser.add_argument("name", type=str | None, nargs="?", help="a space's name or YAML file")
+    return parser
+
+
+def _search(options: Namespace) -> None:
+    from slaf_automl.api import search
+
+    arguments: dict[str, Any] = {k: v for k, v in options.as_dict().items() if k != "config"}
+    result = search(arguments.pop("data"), **arguments, log=_say)
+    figures = result.metrics["data"]
+    print(
+        f"{figures['source']}, split {figures['split']}: {figures['validation_rows']} validation "
+        f"rows, {figures['test_rows']} test rows"
+    )
+    print(result)
+    print(f"bundle: {result.folder / 'best'}")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _export(options: Namespace) -> None:
+    from slaf_automl.export import find_bundle, read_bundle
+
+    formats = ("onnx", "safetensors")
+    if options.format not in formats:
+        raise SlafError(f"unknown format {options.format!r}", expected="one of onnx, safetensors")
+    read_bundle(options.run)  # Refuses a damaged bundle before anything is written.
+    target = Path(options.out)
+    if target.is_dir():
+        raise SlafError(f"{target} is a folder", expected="a file to write")
+    make_folder(target.absolute().parent)
+    content = (find_bundle(options.run) / f"model.{options.format}").read_bytes()
+    write_bytes(target, content)
+    print(f"{target}: {len(content):,} bytes")
+
+
+def _predict(options: Namespace) -> None:
+    from slaf_automl.export import predict_rows, read_bundle, write_predictions
+
+    table = predict_rows(read_bundle(options.bundle), options.data)
+    target = Path(options.out)
+    make_folder(target.absolute().parent)
+    write_predictions(table, target)
+    print(f"{target}: {table.num_rows:,} predictions")
+
+
+def _spaces(options: Namespace) -> None:
+    from slaf_automl.spaces import SearchSpace, shipped_names
+
+    if options.name is None:
+        print("\n".join(shipped_names()))
+        return
+    print(SearchSpace.load(options.name).description())
+
+
+_COMMANDS: dict[str, Callable[[Namespace], None]] = {
+    "search": _search,
+    "export": _export,
+    "predict": _predict,
+    "spaces": _spaces,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

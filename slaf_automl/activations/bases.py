@@ -75,6 +75,22 @@ class Basis:
         return matrix
 
 
+def _monomial(i: int) -> tuple[float, float]:
+    return 1.0, 0.0
+
+
+def _chebyshev(i: int) -> tuple[float, float]:
+    return 2.0, 1.0
+
+
+def _legendre(i: int) -> tuple[float, float]:
+    return (2 * i + 1) / (i + 1), i / (i + 1)
+
+
+def _hermite(i: int) -> tuple[float, float]:
+    return 1 / math.sqrt(i + 1), math.sqrt(i / (i + 1))
+
+
 BASES: dict[str, Basis] = {
     basis.name: basis
     for basis in (
@@ -82,28 +98,28 @@ BASES: dict[str, Basis] = {
             "monomial",
             "φᵢ(x) = xⁱ",
             "Goyal, Goyal, Lall 2019, arXiv:1906.09529",
-            lambda i: (1.0, 0.0),
+            _monomial,
             unit_domain=True,
         ),
         Basis(
             "chebyshev",
             "φᵢ(x) = Tᵢ(x), Tᵢ(cos t) = cos(i·t)",
             "Abramowitz & Stegun 1964, 22.7.4",
-            lambda i: (2.0, 1.0),
+            _chebyshev,
             unit_domain=True,
         ),
         Basis(
             "legendre",
             "φᵢ(x) = Pᵢ(x), (i+1)·Pᵢ₊₁ = (2i+1)·x·Pᵢ − i·Pᵢ₋₁",
             "Abramowitz & Stegun 1964, 22.7.10",
-            lambda i: ((2 * i + 1) / (i + 1), i / (i + 1)),
+            _legendre,
             unit_domain=True,
         ),
         Basis(
             "hermite",
             "φᵢ(x) = Heᵢ(x)/√(i!), orthonormal under N(0, 1)",
             "Abramowitz & Stegun 1964, 22.7.14, normalised",
-            lambda i: (1 / math.sqrt(i + 1), math.sqrt(i / (i + 1))),
+            _hermite,
             unit_domain=False,
         ),
     )
@@ -131,3 +147,13 @@ def require_degree(degree: object) -> int:
     if not isinstance(degree, int) or isinstance(degree, bool) or not 1 <= degree <= MAX_DEGREE:
         raise ActivationError(f"degree {degree!r}", expected=f"an integer of 1 to {MAX_DEGREE}")
     return degree
+
+
+def require_clip(clip: object) -> float | None:
+    """Return the clip range if it is None or a positive number, else raise an `ActivationError`."""
+    if clip is None:
+        return None
+    number = isinstance(clip, (int, float)) and not isinstance(clip, bool)
+    if not number or not 0.0 < float(clip) < math.inf:  # type: ignore[arg-type]
+        raise ActivationError(f"clip {clip!r}", expected="a positive number or null")
+    return float(clip)  # type: ignore[arg-type]

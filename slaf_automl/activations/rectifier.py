@@ -13,6 +13,7 @@ from slaf_automl.activations.statistics import (
     along,
     batch_moments,
 )
+from slaf_automl.errors import ActivationError
 
 NORMALISERS = ("none", "input", "element")
 """none: as it is; input: batch norm before; element: each basis element normalised by itself."""
@@ -27,6 +28,10 @@ class NormalisedReLU(nn.Module):
 
     def __init__(self, channels: int, *, normaliser: str = "none", channel_dim: int = 1) -> None:
         super().__init__()
+        if normaliser not in NORMALISERS:
+            raise ActivationError(
+                f"unknown normaliser {normaliser!r}", expected="one of " + ", ".join(NORMALISERS)
+            )
         self.channels = channels
         self.channel_dim = channel_dim
         self.before = (
@@ -45,7 +50,8 @@ class NormalisedReLU(nn.Module):
             scale = torch.rsqrt(variance + EPSILON)
         else:
             self.after.require_set()
-            mean, scale = self.after.mean, self.after.scale()
+            mean, variance = self.after.snapshot()
+            scale = torch.rsqrt(variance + EPSILON)
         return along(scale, y, self.channel_dim) * (y - along(mean, y, self.channel_dim))
 
     def fold(self) -> Folded:

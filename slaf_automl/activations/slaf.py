@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import torch
 from numpy.polynomial import chebyshev
 from torch import Tensor, nn
 
-from slaf_automl.activations.bases import FloatArray, find_basis, require_degree
+from slaf_automl.activations.bases import FloatArray, find_basis, require_clip, require_degree
 from slaf_automl.activations.folding import Affine, Folded
 from slaf_automl.activations.polynomial import HORNER_DEGREE, Polynomial
 from slaf_automl.activations.projection import fit_activation
@@ -34,7 +35,8 @@ def learned_channels(channels: int, hybrid: float) -> int:
         >>> [learned_channels(c, 0.5) for c in (1, 2, 5)]
         [1, 1, 3]
     """
-    return math.floor((1.0 - hybrid) * channels + 0.5)
+    # Exact: in floats (1 − 0.9)·5 + 0.5 falls short of 1.
+    return math.floor((1 - Fraction(str(hybrid))) * channels + Fraction(1, 2))
 
 
 class SLAF(nn.Module):
@@ -167,8 +169,7 @@ class SLAF(nn.Module):
                 self.reach.observe(*moments, x.numel() // self.learned)
             else:
                 self.reach.require_set()
-            # Cloned: the buffer may change in place before the backward pass of this forward.
-            mean = along(self.reach.mean.clone(), x, self.channel_dim)
+            mean = along(self.reach.mean, x, self.channel_dim)
             x = (x - mean) * along(self.reach.scale(), x, self.channel_dim)
         if self.basis.unit_domain:
             return (x / self.clip).clamp(-1.0, 1.0)
@@ -178,7 +179,7 @@ class SLAF(nn.Module):
         assert self.moments is not None
         if not self.training:
             self.moments.require_set()
-            return self.moments.mean, self.moments.variance
+            return self.moments.snapshot()
         pairs = [batch_moments(element, self.channel_dim) for element in elements]
         mean = torch.stack([m for m, _ in pairs], 1)
         variance = torch.stack([v for _, v in pairs], 1)
@@ -188,7 +189,7 @@ class SLAF(nn.Module):
     def _require_input(self, x: Tensor) -> None:
         if not x.is_floating_point():
             raise ActivationError(f"SLAF input of dtype {x.dtype}", expected="floating point")
-        if x.ndim <= self.channel_dim or x.shape[self.channel_dim] != self.channels:
+        if not -x.ndim <= self.channel_dim < x.ndim or x.shape[self.channel_dim] != self.channels:
             raise ActivationError(
                 f"SLAF input of shape {tuple(x.shape)}",
                 expected=f"{self.channels} channels at dimension {self.channel_dim}",
@@ -280,13 +281,3 @@ def require_hybrid(hybrid: object) -> float:
             remedy="use ReLU for a slot without SLAF channels",
         )
     return float(hybrid)  # type: ignore[arg-type]
-
-
-def require_clip(clip: object) -> float | None:
-    """Return the clip range if it is None or a positive number, else raise an `ActivationError`."""
-    if clip is None:
-        return None
-    number = isinstance(clip, (int, float)) and not isinstance(clip, bool)
-    if not number or not 0.0 < float(clip) < math.inf:  # type: ignore[arg-type]
-        raise ActivationError(f"clip {clip!r}", expected="a positive number or null")
-    return float(clip)  # type: ignore[arg-type]

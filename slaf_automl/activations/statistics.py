@@ -16,6 +16,9 @@ EPSILON = 1e-5
 
 def batch_moments(x: Tensor, channel_dim: int) -> tuple[Tensor, Tensor]:
     """Return mean and biased variance over every dimension but `channel_dim`, each `(C,)`."""
+    if x.numel() == 0:
+        channels = x.shape[channel_dim]
+        return x.new_zeros(channels), x.new_ones(channels)
     dims = [d for d in range(x.ndim) if d != channel_dim % x.ndim]
     variance, mean = torch.var_mean(x, dim=dims, correction=0)
     return mean, variance
@@ -53,16 +56,21 @@ class RunningMoments(nn.Module):
         if rows == 0 or (self.pooling and self.tracked and self.rows > 0):
             return
         mean, variance = mean.detach().to(self.mean), variance.detach().to(self.variance)
-        before = self.rows.to(self.mean)
-        if self.pooling:
-            share = rows / (before + rows)
-            step = mean - self.mean
-            self.variance.add_(share * (variance - self.variance) + share * (1 - share) * step**2)
-            self.mean.add_(share * step)
-        else:
-            share = torch.where(before == 0, 1.0, self.momentum).to(self.mean)
-            self.mean.add_(share * (mean - self.mean))
-            self.variance.add_(share * (variance - self.variance))
+        # A batch that overflowed must not spoil what the batches before it have settled.
+        finite = torch.isfinite(mean) & torch.isfinite(variance)
+        mean = torch.where(finite, mean, self.mean)
+        variance = torch.where(finite, variance, self.variance)
+        seen = self.rows.to(self.mean)
+        share = rows / (seen + rows) if self.pooling else torch.full_like(seen, self.momentum)
+        step = mean - self.mean
+        spread = share * (1 - share) * step**2 if self.pooling else torch.zeros_like(step)
+        first = seen == 0
+        self.variance.copy_(
+            torch.where(
+                first, variance, self.variance + share * (variance - self.variance) + spread
+            )
+        )
+        self.mean.copy_(torch.where(first, mean, self.mean + share * step))
         self.rows.add_(rows)
 
     def require_set(self) -> None:
@@ -73,6 +81,10 @@ class RunningMoments(nn.Module):
                 remedy="train it, load trained weights, or call estimate_statistics first",
             )
 
+    def snapshot(self) -> tuple[Tensor, Tensor]:
+        """Return copies of mean and variance: the buffers may change before a backward pass."""
+        return self.mean.clone(), self.variance.clone()
+
     def scale(self) -> Tensor:
         """Return 1/√(variance + ε)."""
         return torch.rsqrt(self.variance + EPSILON)
@@ -80,21 +92,32 @@ class RunningMoments(nn.Module):
 
 @contextmanager
 def pooled_statistics(network: nn.Module) -> Iterator[None]:
-    """Within the block, forward passes re-estimate every normaliser's statistics by pooling."""
+    """Within the block, forward passes re-estimate every normaliser's statistics by pooling.
+
+    All else is in evaluation mode: dropout is off, and foreign batch norms keep their averages.
+    Without a row, or if the block raises, the old statistics come back.
+    """
     moments = [m for m in network.modules() if isinstance(m, RunningMoments)]
+    before = [(m, *m.snapshot(), m.rows.clone()) for m in moments]
     training = {m: m.training for m in network.modules()}
+    whole = False
     try:
-        network.train()
+        network.eval()
+        for module in network.modules():
+            module.training = any(isinstance(c, RunningMoments) for c in module.children())
         for m in moments:
             m.pooling = True
             if not m.tracked:
-                m.mean.zero_()
-                m.variance.zero_()
                 m.rows.zero_()
         yield
+        whole = all(bool(m.rows > 0) for m in moments)
     finally:
-        for m in moments:
+        for m, mean, variance, rows in before:
             m.pooling = False
+            if not whole:
+                m.mean.copy_(mean)
+                m.variance.copy_(variance)
+                m.rows.copy_(rows)
         for module, was in training.items():
             module.training = was
 
@@ -142,7 +165,8 @@ class InputNormaliser(nn.Module):
             scale = self.weight * torch.rsqrt(variance + EPSILON)
         else:
             self.moments.require_set()
-            mean, scale = self.moments.mean, self.weight * self.moments.scale()
+            mean, variance = self.moments.snapshot()
+            scale = self.weight * torch.rsqrt(variance + EPSILON)
         shift = self.bias - scale * mean
         return torch.addcmul(
             along(shift, x, self.channel_dim), x, along(scale, x, self.channel_dim)

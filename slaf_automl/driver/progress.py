@@ -67,7 +67,7 @@ class ProgressLine:
             disable=quiet or not sys.stderr.isatty(),
             dynamic_ncols=True,
             mininterval=0.2,
-            bar_format="{n_fmt}/{total_fmt} trials {bar:12} {postfix} {remaining} left",
+            bar_format="{n_fmt}/{total_fmt} trials {bar:12} {desc} {remaining} left",
         )
         self._metric = metric
 
@@ -76,7 +76,7 @@ class ProgressLine:
         if self._bar.disable:
             return
         best = " · ".join(map(str, standings))
-        self._bar.set_postfix_str(f"best {self._metric}: {best}", refresh=False)
+        self._bar.set_description_str(f"best {self._metric}: {best}", refresh=False)
         self._bar.update(done - self._bar.n)
         self._bar.refresh()
 

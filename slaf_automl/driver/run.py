@@ -57,9 +57,13 @@ class RunFolder:
                 f"another search is running in {self.folder}",
                 remedy="wait for it, stop it, or choose another folder",
             )
-        for folder in (self.checkpoints, self.confirmation):
-            make_folder(folder)
-        self._storage = open_storage(self._location, self.folder)
+        try:
+            for folder in (self.checkpoints, self.confirmation):
+                make_folder(folder)
+            self._storage = open_storage(self._location, self.folder)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -26,8 +26,8 @@ class Value:
     """Base of the frozen dataclasses: JSON both ways, with a schema version at the top level."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the document `{"schema": 1, "value": <class name>, **fields}`."""
-        return {"schema": SCHEMA, "value": type(self).__name__, **_fields_to_plain(self)}
+        """Return the document `{"schema": 1, "type": <class name>, **fields}`."""
+        return {"schema": SCHEMA, "type": type(self).__name__, **_fields_to_plain(self)}
 
     @classmethod
     def from_json(cls: type[T], document: Mapping[str, Any]) -> T:
@@ -39,7 +39,7 @@ class Value:
         if not isinstance(document, Mapping):
             raise SpecError(f"{cls.__name__}: {document!r}", expected="a JSON object")
         fields = dict(document)
-        schema, name = fields.pop("schema", None), fields.pop("value", None)
+        schema, name = fields.pop("schema", None), fields.pop("type", None)
         if schema != SCHEMA:
             raise SpecError(
                 f"{cls.__name__}: schema {schema!r}",

@@ -8,7 +8,7 @@ from numpy.polynomial import chebyshev, hermite_e, legendre, polynomial
 from torch import Tensor, nn
 
 EPSILON = 1e-5
-AVERAGED = 1e-7
+AVERAGED = 1e-12
 """Tolerance of whatever a running average enters."""
 
 BASIS_NAMES = ("monomial", "chebyshev", "legendre", "hermite")

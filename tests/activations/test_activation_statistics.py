@@ -121,6 +121,21 @@ def test_estimation_does_not_depend_on_what_was_there(normaliser):
         torch.testing.assert_close(used.state_dict()[name], value, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("channel_dim", [1, -1])
+@pytest.mark.parametrize("normaliser", ["input", "element"])
+def test_every_position_of_an_image_is_a_row(normaliser, channel_dim):
+    # Images of two sizes: counting images instead of positions would weigh them wrongly.
+    images = [normal(2, 3, 4, 5), 1.0 + 2.0 * normal(6, 3, 1, 2, seed=1)]
+    options = {"normaliser": normaliser, "clip": None, "hybrid": 0.4}
+    slot = SLAF(3, channel_dim=channel_dim, **options).double()
+    flat = SLAF(3, **options).double()
+    estimate_statistics(slot, [x.movedim(1, channel_dim) for x in images])
+    estimate_statistics(flat, [x.movedim(1, -1).reshape(-1, 3) for x in images])
+    for name, value in flat.state_dict().items():
+        torch.testing.assert_close(slot.state_dict()[name], value, rtol=1e-11, atol=1e-12)
+    assert {m.rows.item() for m in slot.modules() if isinstance(m, RunningMoments)} == {52}
+
+
 def network(normaliser, clip):
     torch.manual_seed(0)
     options = {"normaliser": normaliser, "clip": clip}
@@ -229,3 +244,31 @@ def test_along_lays_values_along_the_channels():
     assert along(values, torch.zeros(2, 3), 1).shape == (1, 3)
     assert along(values, torch.zeros(2, 3, 4, 5), 1).shape == (1, 3, 1, 1)
     assert along(values, torch.zeros(2, 4, 5, 3), -1).shape == (1, 1, 1, 3)
+
+
+def test_estimation_leaves_dropout_off_and_foreign_normalisers_alone():
+    norm = nn.BatchNorm1d(2)
+    network = nn.Sequential(nn.Dropout(0.5), norm, SLAF(2, clip=None, degree=1))
+    x = torch.randn(4000, 2, generator=torch.Generator().manual_seed(0)) + 1
+    before = norm.running_mean.clone()
+    estimate_statistics(network, [x])
+    assert torch.equal(norm.running_mean, before)
+    # With dropout on, the variance would be 3.
+    torch.testing.assert_close(
+        network[2].moments.variance.flatten(), torch.ones(2), rtol=0.1, atol=0
+    )
+
+
+def test_a_failed_estimation_leaves_the_statistics():
+    slaf = SLAF(2)
+    slaf(torch.randn(16, 2, generator=torch.Generator().manual_seed(0)))
+    before = {name: tensor.clone() for name, tensor in slaf.state_dict().items()}
+
+    def batches():
+        yield torch.ones(8, 2)
+        raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        estimate_statistics(slaf, batches())
+    estimate_statistics(slaf, [])
+    assert all(torch.equal(before[name], tensor) for name, tensor in slaf.state_dict().items())

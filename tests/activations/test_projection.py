@@ -169,8 +169,8 @@ def test_slaf_starts_as_its_target(normaliser, basis, start, clip):
     u = x if clip is None else x.clamp(-clip, clip)
     off = (y[:, 0] - torch.from_numpy(FUNCTIONS[start](u.numpy()))).square().mean().sqrt().item()
     error = fit_activation(start, basis, degree, clip=clip).error
-    # A finite batch lacks the far tails, which only the highest powers feel.
-    assert off <= 1.02 * error + 5e-3
+    # A finite batch lacks the far tails, and ε of the normaliser takes its part.
+    assert off <= 1.001 * error + 1e-4
 
 
 @pytest.mark.parametrize("sharing", ["layer", "channel"])
@@ -187,3 +187,18 @@ def test_slaf_starting_as_identity_passes_a_batch_through():
     x = normal(50, 3)
     slaf = SLAF(3, basis="monomial", degree=3, normaliser="none", clip=None, start="identity")
     assert_near(slaf.double()(x).detach(), x, 1e-6)
+
+
+@pytest.mark.parametrize("basis", BASES)
+@pytest.mark.parametrize("clip", [None, 20.0])
+def test_high_degrees_stay_exact_where_the_elements_differ_by_many_powers(basis, clip):
+    assert fit_activation("identity", basis, 16, clip=clip).error < 1e-8
+    errors = [fit_activation("relu", basis, degree, clip=clip).error for degree in (8, 12, 16)]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 0.024
+
+
+@pytest.mark.parametrize("clip", [0, -1.0, float("nan"), "wide"])
+def test_a_clip_that_is_no_range_is_refused(clip):
+    with pytest.raises(ActivationError, match="clip"):
+        fit_activation("relu", "hermite", 2, clip=clip)

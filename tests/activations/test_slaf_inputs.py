@@ -3,6 +3,7 @@
 import copy
 import io
 import math
+import pickle
 from fractions import Fraction
 
 import pytest
@@ -222,3 +223,49 @@ def test_wrong_arguments_are_named_in_one_line(options, given):
 def test_an_unknown_keyword_is_not_swallowed():
     with pytest.raises(TypeError, match="normalizer"):
         SLAF(3, normalizer="none")
+
+
+def test_slaf_pickles():
+    slaf = SLAF(3, basis="legendre", degree=4)
+    x = torch.randn(16, 3, generator=torch.Generator().manual_seed(0))
+    slaf(x)
+    copy = pickle.loads(pickle.dumps(slaf)).eval()
+    assert torch.equal(copy(x), slaf.eval()(x))
+
+
+@pytest.mark.parametrize(
+    ("channels", "hybrid", "learned"),
+    # In floats each of these falls short of its half.
+    [(5, 0.9, 1), (15, 0.9, 2), (45, 0.3, 32), (25, 0.34, 17), (30, 0.55, 14), (50, 0.67, 17)],
+)
+def test_halves_round_up_whatever_floats_make_of_the_share(channels, hybrid, learned):
+    assert SLAF(channels, hybrid=hybrid).learned == learned
+
+
+@pytest.mark.parametrize("normaliser", ["input", "element"])
+def test_an_evaluation_survives_a_training_step_before_its_backward(normaliser):
+    slaf = SLAF(3, normaliser=normaliser)
+    x = torch.randn(16, 3, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    slaf(x)
+    value = slaf.eval()(x).sum()
+    slaf.train()(x)
+    value.backward()
+    assert torch.isfinite(x.grad).all()
+
+
+@pytest.mark.parametrize("normaliser", ["none", "input", "element"])
+def test_an_empty_batch_passes_and_leaves_the_statistics(normaliser):
+    slaf = SLAF(3, normaliser=normaliser)
+    slaf(torch.randn(16, 3, generator=torch.Generator().manual_seed(0)))
+    before = {name: tensor.clone() for name, tensor in slaf.state_dict().items()}
+    assert slaf(torch.empty(0, 3)).shape == (0, 3)
+    assert all(torch.equal(before[name], tensor) for name, tensor in slaf.state_dict().items())
+
+
+def test_one_batch_that_overflows_does_not_spoil_the_statistics():
+    slaf = SLAF(2, basis="monomial", degree=3)
+    x = torch.randn(64, 2, generator=torch.Generator().manual_seed(0))
+    slaf(x)
+    slaf(torch.full_like(x, 1e30) * x)
+    slaf(x)
+    assert torch.isfinite(slaf.eval()(x)).all()

@@ -53,8 +53,8 @@ def test_values_survive_the_journey_through_json(value):
 def test_documents_name_their_schema_and_value(value):
     document = value.to_json()
     assert document["schema"] == SCHEMA
-    assert document["value"] == type(value).__name__
-    assert set(document) == {"schema", "value", *fields_of(value)}
+    assert document["type"] == type(value).__name__
+    assert set(document) == {"schema", "type", *fields_of(value)}
 
 
 @pytest.mark.parametrize(("value", "field"), REQUIRED)
@@ -65,7 +65,7 @@ def test_a_missing_key_is_refused_by_name(value, field):
 
 
 def test_keys_with_a_default_may_be_missing():
-    assert Recipe.from_json({"schema": SCHEMA, "value": "Recipe"}) == Recipe()
+    assert Recipe.from_json({"schema": SCHEMA, "type": "Recipe"}) == Recipe()
 
 
 @pytest.mark.parametrize("value", EXAMPLES, ids=name_of)

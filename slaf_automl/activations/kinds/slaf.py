@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from fractions import Fraction
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 from torch import nn
 
-from slaf_automl.activations.bases import find_basis, require_degree
+from slaf_automl.activations.bases import find_basis, require_clip, require_degree
 from slaf_automl.activations.kinds.base import ActivationKind
 from slaf_automl.activations.polynomial import Polynomial
 from slaf_automl.activations.projection import TARGETS
@@ -18,7 +19,6 @@ from slaf_automl.activations.slaf import (
     SHARING,
     SLAF,
     learned_channels,
-    require_clip,
     require_hybrid,
 )
 from slaf_automl.errors import ActivationError
@@ -78,9 +78,8 @@ class SLAFKind(ActivationKind):
 
     def least_channels(self, spec: ActivationSpec) -> int:
         """Return the fewest channels that leave one SLAF channel."""
-        share = 1.0 - require_hybrid(spec["hybrid"])
-        guess = max(1, math.ceil(0.5 / share) - 1)
-        return guess if self._learned(spec, guess) >= 1 else guess + 1
+        share = 1 - Fraction(str(require_hybrid(spec["hybrid"])))
+        return math.ceil(Fraction(1, 2) / share)
 
     def lane_group(self, spec: ActivationSpec) -> str:
         """Every polynomial family is a matrix to a common one."""

@@ -1,0 +1,68 @@
+import optuna
+import pytest
+from toy_search import identity
+
+from slaf_automl.errors import StudyError
+
+CHANGES = {
+    "space": ("other", "space"),
+    "space_version": (2, "version of the space"),
+    "space_identity": ("xyz", "content of the space"),
+    "budget": (99, "parameter budget"),
+    "data_identity": ("xyz", "content, target or split of the data"),
+    "metric": ("mae", "metric"),
+    "seed": (1, "seed"),
+    "population": (8, "population"),
+}
+
+
+@pytest.mark.parametrize("field", CHANGES)
+def test_a_study_of_something_else_is_refused_in_words(run, field):
+    study = run.study(identity("mix"), "minimize", None)
+    value, words = CHANGES[field]
+    before = dict(study.user_attrs)
+    with pytest.raises(StudyError) as error:
+        run.study(identity("mix", **{field: value}), "minimize", None)
+    message = str(error.value)
+    assert f"another {words}" in message
+    assert repr(value) in message
+    assert "\n" not in message
+    assert study.user_attrs == before
+
+
+def test_the_same_identity_opens_the_same_study(run):
+    first = run.study(identity("mix"), "minimize", None)
+    first.add_trial(optuna.trial.create_trial(value=1.0))
+    again = run.study(identity("mix", data="elsewhere/copy.csv"), "minimize", None)
+    assert len(again.trials) == 1
+
+
+def test_a_foreign_study_of_that_name_is_refused(run):
+    foreign = optuna.create_study(study_name="mix", storage=run._storage)
+    foreign.add_trial(optuna.trial.create_trial(value=1.0))
+    with pytest.raises(StudyError, match="did not make"):
+        run.study(identity("mix"), "minimize", None)
+
+
+def test_a_newer_schema_is_refused(run):
+    study = run.study(identity("mix"), "minimize", None)
+    study.set_user_attr("slaf_automl", {**study.user_attrs["slaf_automl"], "schema": 99})
+    with pytest.raises(StudyError, match="another version"):
+        run.study(identity("mix"), "minimize", None)
+
+
+def test_another_storage_is_used_and_a_wrong_one_is_one_line(tmp_path):
+    from slaf_automl.driver import RunFolder
+
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    with RunFolder(tmp_path / "run", url) as run:
+        study = run.study(identity("mix"), "minimize", None)
+    assert study.study_name == "run/mix"
+    assert not (tmp_path / "run" / "study.journal").exists()
+    assert optuna.get_all_study_names(url) == ["run/mix"]
+    with (
+        pytest.raises(StudyError, match="cannot open storage") as error,
+        RunFolder(tmp_path / "other", "nosuchdatabase://x"),
+    ):
+        pass
+    assert "\n" not in str(error.value)

@@ -189,7 +189,7 @@ def test_slaf_starting_as_identity_passes_a_batch_through():
     assert_near(slaf.double()(x).detach(), x, 1e-6)
 
 
-@pytest.mark.parametrize("basis", BASES)
+@pytest.mark.parametrize("basis", BASIS_NAMES)
 @pytest.mark.parametrize("clip", [None, 20.0])
 def test_high_degrees_stay_exact_where_the_elements_differ_by_many_powers(basis, clip):
     assert fit_activation("identity", basis, 16, clip=clip).error < 1e-8

@@ -44,6 +44,21 @@ def make_data(task: str, *, far: float = 0.0, rows: int = ROWS, split: int = 0) 
     return TableData(make_table(x, y), split=split)
 
 
+def make_contrary_data() -> TableData:
+    """Return a regression table whose validation rows contradict its training rows.
+
+    Whatever is learned makes the validation worse, so the first epochs are the best.
+    """
+    data = make_data("regression")
+    x, y = data.validation
+    data.validation = (x, 2 * data.training[1].mean() - y)
+    return data
+
+
+HOPELESS = {"learning_rate": 100.0, "gradient_clip": None}
+"""Recipe of a network far worse than the constant predictor, with finite losses (under ReLU)."""
+
+
 def make_candidate(data: TableData, placement=None, widths=None, **recipe) -> Candidate:
     """Return a candidate for the data; by default a mix of SLAF and ReLU, three short epochs."""
     placement = placement or (slaf(), relu("element"))

@@ -5,7 +5,15 @@ from dataclasses import replace
 
 import pytest
 import torch
-from small_tables import make_candidate, make_data, relu, same_state, slaf
+from small_tables import (
+    HOPELESS,
+    make_candidate,
+    make_contrary_data,
+    make_data,
+    relu,
+    same_state,
+    slaf,
+)
 
 from slaf_automl.errors import DataError
 from slaf_automl.training import METRICS, Supervision, TableData, fit
@@ -30,13 +38,18 @@ def data():
     return make_data("regression")
 
 
+SMOOTH = (slaf(normaliser="none"), relu("input"))
+
+
 @pytest.fixture(scope="module")
 def overfitted(data):
-    """Return a candidate whose best epoch comes well before its last, and its fit."""
+    """Return a candidate, a seed and its fit, whose best epoch comes well before the last."""
     candidate = make_candidate(data, (slaf(degree=6), slaf()), epochs=30, learning_rate=0.05)
-    fitted = train(candidate, data)
-    assert 3 < fitted.best_epoch < 27
-    return candidate, fitted
+    for seed in range(10):
+        fitted = train(candidate, data, seed=seed)
+        if 3 < fitted.best_epoch < 27:
+            return candidate, seed, fitted
+    raise AssertionError("no seed overfits; choose another candidate")
 
 
 @pytest.mark.parametrize("routine", ["joint", "alternate", "two_speed"])
@@ -75,7 +88,7 @@ def test_no_files_are_left_behind(data, tmp_path, monkeypatch):
 
 
 def test_result_is_that_of_the_returned_module(data):
-    fitted = train(make_candidate(data, epochs=10), data)
+    fitted = train(make_candidate(data, SMOOTH, epochs=10), data)
     assert fitted.result.state == "complete"
     assert fitted.result.epochs == 10
     assert not fitted.module.training
@@ -86,7 +99,7 @@ def test_result_is_that_of_the_returned_module(data):
 
 @pytest.mark.parametrize("metric", ["rmse", "mae", "r2"])
 def test_any_metric_of_the_task_can_be_followed(data, metric):
-    fitted = train(make_candidate(data, epochs=10), data, metric=metric)
+    fitted = train(make_candidate(data, SMOOTH, epochs=10), data, metric=metric)
     assert value_of(fitted.module, data) == pytest.approx(fitted.result.value, rel=1e-5)
 
 
@@ -96,13 +109,12 @@ def test_metric_of_another_task_is_refused(data):
 
 
 def test_weights_of_the_best_epoch_are_returned(data, overfitted, tmp_path):
-    candidate, fitted = overfitted
-    last = train(candidate, data, epochs=30)
-    assert not same_state(fitted.module, last.module)
+    candidate, seed, fitted = overfitted
+    last = train(candidate, data, seed=seed, epochs=30)
     assert value_of(fitted.module, data) < value_of(last.module, data)
     # The state written at the end of that very epoch, by another run of the same seed.
     watch = Supervision(rungs=(fitted.best_epoch,), checkpoint=tmp_path / "rung.ckpt")
-    train(candidate, data, supervision=watch)
+    train(candidate, data, seed=seed, supervision=watch)
     stored = torch.load(watch.checkpoint, weights_only=True)["state_dict"]
     found = fitted.module.state_dict()
     assert stored.keys() == found.keys()
@@ -110,38 +122,36 @@ def test_weights_of_the_best_epoch_are_returned(data, overfitted, tmp_path):
 
 
 @pytest.mark.parametrize("patience", [1, 4])
-def test_patience_ends_early(data, overfitted, patience):
-    candidate, whole = overfitted
-    hasty = replace(candidate, recipe=replace(candidate.recipe, patience=patience))
-    fitted = train(hasty, data)
-    assert fitted.result.epochs == fitted.best_epoch + patience < candidate.recipe.epochs
+def test_patience_ends_early(patience):
+    data = make_contrary_data()
+    candidate = make_candidate(data, SMOOTH, epochs=40, patience=patience)
+    fitted = train(candidate, data)
+    assert fitted.result.epochs == fitted.best_epoch + patience < 40
     assert fitted.result.state == "complete"
-    assert fitted.best_epoch <= whole.best_epoch
-    assert value_of(fitted.module, data) == pytest.approx(fitted.result.value, rel=1e-5)
 
 
-def test_exact_epochs_ignore_patience_and_keep_the_last_weights(data, overfitted):
-    candidate, whole = overfitted
-    hasty = replace(candidate, recipe=replace(candidate.recipe, patience=1))
-    refit = train(hasty, data, epochs=30)
-    assert refit.result.epochs == 30
-    assert refit.best_epoch == whole.best_epoch
-    assert value_of(refit.module, data) > refit.result.value
+def test_exact_epochs_ignore_patience_and_keep_the_last_weights():
+    data = make_contrary_data()
+    candidate = make_candidate(data, SMOOTH, epochs=40, patience=1)
+    early, exact = train(candidate, data), train(candidate, data, epochs=25)
+    assert early.result.epochs < exact.result.epochs == 25
+    assert value_of(exact.module, data) > 1.2 * value_of(early.module, data)
 
 
 def test_exact_epochs_may_be_more_than_the_recipe_s(data):
     assert train(make_candidate(data, epochs=2), data, epochs=5).result.epochs == 5
 
 
-def test_other_batches_are_what_is_trained_on(data):
-    candidate = make_candidate(data, epochs=20)
+def test_other_batches_are_what_is_trained_on():
+    data = make_contrary_data()
+    candidate = make_candidate(data, (relu("input"), relu("input")))
     x, y = (torch.cat(parts) for parts in zip(data.training, data.validation, strict=True))
     more = TensorBatches(x, y, candidate.recipe.batch_size, 0)
     refit = train(candidate, data, train=more, epochs=20).module
     plain = train(candidate, data, epochs=20).module
-    assert int(refit.network.slots[0].moments.rows) == len(x)
-    # Trained on the validation rows as well, it knows them better.
-    assert value_of(refit, data) < value_of(plain, data)
+    assert int(refit.network.slots[0].before.moments.rows) == len(x)
+    # The validation rows contradict the others; it learns them only if it sees them.
+    assert value_of(refit, data) < 0.9 * value_of(plain, data)
 
 
 DIVERGENT = {"learning_rate": 1e30, "gradient_clip": None, "epochs": 8}
@@ -160,11 +170,9 @@ def test_diverged_candidate_gets_the_constant_predictor_s_value(task, placement)
 
 
 def test_candidate_worse_than_the_constant_is_floored_but_not_diverged(data):
-    # One small step from weights that are far too steep.
-    candidate = make_candidate(data, (relu(),), epochs=1, learning_rate=1e-6)
-    fitted = train(candidate, data)
+    fitted = train(make_candidate(data, (relu(), relu()), **HOPELESS), data)
     constant = constant_value(data, METRICS["rmse"], data.validation)
-    assert value_of(fitted.module, data) > constant
+    assert value_of(fitted.module, data) > 10 * constant
     assert fitted.result.value == constant
     assert not fitted.result.diverged
 

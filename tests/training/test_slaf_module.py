@@ -169,7 +169,7 @@ def test_any_study_can_suggest_modules_that_train_within_the_budget(tmp_path):
     study.optimize(objective, n_trials=4)
     for trial in study.trials:
         assert all(distributions[name] == d for name, d in trial.distributions.items())
-    x, y = data.validation
+    y = data.validation[1]
     constant = torch.full((len(y), 1), float(data.training[1].mean()))
     # One epoch in, a hopeless module would be many spreads off.
     assert study.best_value < 3 * evaluate(METRICS["mae"], data.info, constant, y)

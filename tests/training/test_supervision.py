@@ -4,7 +4,15 @@ from dataclasses import replace
 
 import pytest
 import torch
-from small_tables import make_candidate, make_data, relu, same_state, slaf
+from small_tables import (
+    HOPELESS,
+    make_candidate,
+    make_contrary_data,
+    make_data,
+    relu,
+    same_state,
+    slaf,
+)
 
 from slaf_automl.training import METRICS, Supervision, fit
 from slaf_automl.training.baselines import constant_value
@@ -83,11 +91,12 @@ def test_last_weights_resume_bit_for_bit_too(data, tmp_path):
     assert same_state(exactly(Watcher().supervision(resume_from=path)), whole)
 
 
-def test_best_epoch_and_patience_survive_a_resumption(data, tmp_path):
-    # Nothing gets better after the first epochs at this rate, so the cut falls into the wait.
-    candidate = make_candidate(data, epochs=30, learning_rate=0.3, patience=9)
+def test_best_epoch_and_patience_survive_a_resumption(tmp_path):
+    # The first epochs are the best, so the cut falls into the wait for a better one.
+    data = make_contrary_data()
+    candidate = make_candidate(data, (slaf(normaliser="none"),), epochs=30, patience=9)
     whole = train(candidate, data, Supervision(rungs=RUNGS))
-    assert whole.result.epochs < 30
+    assert whole.result.epochs == whole.best_epoch + 9 < 30
     path = tmp_path / "rung.ckpt"
     train(candidate, data, Watcher(stop_after=RUNGS[1]).supervision(checkpoint=path))
     resumed = train(candidate, data, Watcher().supervision(resume_from=path))
@@ -155,7 +164,7 @@ def test_stopping_ends_as_interrupted_wherever_it_comes(data, batches):
 
 def test_rung_of_a_hopeless_training_reports_the_constant(data):
     watcher = Watcher()
-    candidate = make_candidate(data, (relu(),), epochs=EPOCHS, learning_rate=1e-9)
+    candidate = make_candidate(data, (relu(), relu()), epochs=EPOCHS, **HOPELESS)
     train(candidate, data, watcher.supervision())
     constant = constant_value(data, METRICS["rmse"], data.validation)
     assert watcher.reports == [(rung, constant) for rung in RUNGS]

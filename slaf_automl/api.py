@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,6 @@ from slaf_automl.driver import (
     RunFolder,
     StepLine,
 )
-from slaf_automl.driver.run import Direction
 from slaf_automl.errors import SlafError
 from slaf_automl.export import Bundle, copy_bundle
 from slaf_automl.networks import DeployedMLP, count_cost
@@ -30,6 +31,7 @@ from slaf_automl.spaces import SearchSpace
 from slaf_automl.spec import Budget, Candidate
 from slaf_automl.training import SequentialEvaluator, TableData, find_metric
 from slaf_automl.training.confirmation import Confirmer
+from slaf_automl.training.metrics import MetricKind
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,6 @@ class SearchResult:
     metrics: Mapping[str, Any]
     folder: Path
     stopped: str | None
-    _bundle: Path = field(repr=False)
-    _temporary: tempfile.TemporaryDirectory[str] | None = field(repr=False)
 
     def export(self, path: str | Path) -> Path:
         """Copy the bundle to a new or empty folder and return it.
@@ -64,7 +64,7 @@ class SearchResult:
         Raises:
             BundleError: the folder holds something.
         """
-        copy_bundle(self._bundle, Path(path))
+        copy_bundle(self.folder / "best", Path(path))
         return Path(path)
 
     def __str__(self) -> str:
@@ -128,86 +128,138 @@ def search(
     """
     _require_counts(trials, confirmations, timeout, seed)
     table = data if isinstance(data, TableData) else _load(data, target, task, split, seed)
-    limit = budget if isinstance(budget, Budget) else Budget(parameters=budget)
-    searched = space if isinstance(space, SearchSpace) else SearchSpace.load(space)
-    searched.distributions(table.info, limit)  # Refuses a budget that is too small.
-    kind = find_metric(metric, table.info)
-    say = log or (lambda text: None)
-    temporary = tempfile.TemporaryDirectory(prefix="slaf_automl-") if out is None else None
-    folder = Path(temporary.name if temporary is not None else str(out))
-    with RunFolder(folder, storage) as run, Interruption(timeout) as interruption:
-        spaces = {"mix": searched, **({"relu": searched.control()} if control else {})}
-        rungs = searched.rungs(table)
-        halving = Halving(rungs[0], searched.file.schedule.reduction) if rungs else None
-        arms = [
-            _arm(run, name, arm_space, table, limit, kind.name, kind.direction, seed, halving)
-            for name, arm_space in spaces.items()
+    plan = _Plan(
+        data=table,
+        space=space if isinstance(space, SearchSpace) else SearchSpace.load(space),
+        budget=budget if isinstance(budget, Budget) else Budget(parameters=budget),
+        metric=find_metric(metric, table.info),
+        trials=trials,
+        seed=seed,
+        control=control,
+        confirmations=confirmations,
+        refit=refit,
+        accelerator=accelerator,
+        quiet=not progress,
+        say=log or (lambda text: None),
+    )
+    plan.space.distributions(table.info, plan.budget)  # Refuses a budget that is too small.
+    folder = Path(tempfile.mkdtemp(prefix="slaf_automl-") if out is None else out)
+    try:
+        with RunFolder(folder, storage) as run, Interruption(timeout) as interruption:
+            arms = plan.arms(run)
+            stopped = plan.run_trials(run, arms, interruption)
+            bundle = plan.conclude(run, arms, interruption)
+    except BaseException:
+        if out is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    result = SearchResult(
+        study=arms[0].study,
+        control=arms[1].study if control else None,
+        best=bundle.candidate,
+        model=bundle.network,
+        metrics=bundle.metrics,
+        folder=folder,
+        stopped=stopped,
+    )
+    if out is None:
+        weakref.finalize(result, shutil.rmtree, folder, ignore_errors=True)
+    return result
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The validated arguments of a search, and its two halves."""
+
+    data: TableData
+    space: SearchSpace
+    budget: Budget
+    metric: MetricKind
+    trials: int
+    seed: int
+    control: bool
+    confirmations: int
+    refit: bool
+    accelerator: str
+    quiet: bool
+    say: Callable[[str], None]
+
+    def arms(self, run: RunFolder) -> list[Arm]:
+        """Open the studies, the mix first."""
+        spaces = {"mix": self.space, "relu": self.space.control()}
+        return [
+            self._arm(run, name, space)
+            for name, space in spaces.items()
+            if name == "mix" or self.control
         ]
+
+    def _arm(self, run: RunFolder, name: str, space: SearchSpace) -> Arm:
+        identity = Identity(
+            arm=name,
+            space=space.name,
+            space_version=space.file.version,
+            space_identity=space.identity(),
+            budget=self.budget.parameters,
+            data=self.data.table.source,
+            data_identity=self.data.fingerprint(),
+            metric=self.metric.name,
+            seed=self.seed,
+        )
+        rungs = space.rungs(self.data)
+        halving = Halving(rungs[0], space.file.schedule.reduction) if rungs else None
+        return Arm(
+            name,
+            run.study(identity, self.metric.direction, halving),
+            suggest=lambda trial: space.suggest(trial, self.data, self.budget),
+            decode=lambda parameters: space.decode(parameters, self.data, self.budget),
+        )
+
+    def run_trials(self, run: RunFolder, arms: list[Arm], interruption: Interruption) -> str | None:
+        """Make the trials that are missing; return why they were not all made, if so."""
         done = sum(len(arm.finished()) for arm in arms)
         driver = Driver(
             arms,
-            trials=trials,
-            seed=seed,
+            trials=self.trials,
+            seed=self.seed,
             checkpoints=run.checkpoints,
             parameters=lambda candidate: count_cost(candidate.architecture).parameters,
             stopping=interruption.stopping,
-            progress=ProgressLine(trials * len(arms), done, kind.name, quiet=not progress),
+            progress=ProgressLine(
+                self.trials * len(arms), done, self.metric.name, quiet=self.quiet
+            ),
         )
-        driver.run(SequentialEvaluator(table, kind.name, rungs, accelerator))
-        stopped = None if all(len(a.finished()) >= trials for a in arms) else interruption.reason
-        if stopped is not None:
-            say(_stopped_in_words(stopped, arms, trials))
+        rungs = self.space.rungs(self.data)
+        driver.run(SequentialEvaluator(self.data, self.metric.name, rungs, self.accelerator))
+        if all(len(arm.finished()) >= self.trials for arm in arms):
+            return None
+        self.say(_stopped_in_words(str(interruption.reason), arms, self.trials))
+        return interruption.reason
+
+    def conclude(self, run: RunFolder, arms: list[Arm], interruption: Interruption) -> Bundle:
+        """Confirm, decide, read the test rows, export."""
         interruption.conclude()
-        steps = StepLine(confirmations * len(arms) + refit, quiet=not progress)
+        steps = StepLine(self.confirmations * len(arms) + self.refit, quiet=self.quiet)
         confirmer = Confirmer(
-            table, kind, run.confirmation, accelerator, interruption.abandoning, steps.begin
-        )
-        conclusion = Conclusion(
-            run=run,
-            arms=arms,
-            data=table,
-            budget=limit,
-            confirmer=confirmer,
-            seed=seed,
-            confirmations=confirmations,
-            refit=refit,
+            data=self.data,
+            metric=self.metric,
+            folder=run.confirmation,
+            accelerator=self.accelerator,
+            stopping=interruption.abandoning,
+            progress=steps.begin,
         )
         try:
-            bundle = conclusion.conclude()
+            return Conclusion(
+                run=run,
+                arms=arms,
+                data=self.data,
+                budget=self.budget,
+                confirmer=confirmer,
+                seed=self.seed,
+                confirmations=self.confirmations,
+                refit=self.refit,
+            ).conclude()
         finally:
             steps.close()
-    return _result(bundle, arms, run, stopped, temporary)
-
-
-def _arm(
-    run: RunFolder,
-    name: str,
-    space: SearchSpace,
-    data: TableData,
-    budget: Budget,
-    metric: str,
-    direction: Direction,
-    seed: int,
-    halving: Halving | None,
-) -> Arm:
-    identity = Identity(
-        arm=name,
-        space=space.name,
-        space_version=space.file.version,
-        space_identity=space.identity(),
-        budget=budget.parameters,
-        data=data.table.source,
-        data_identity=data.fingerprint(),
-        metric=metric,
-        seed=seed,
-    )
-    study = run.study(identity, direction, halving)
-    return Arm(
-        name,
-        study,
-        suggest=lambda trial: space.suggest(trial, data, budget),
-        decode=lambda parameters: space.decode(parameters, data, budget),
-    )
 
 
 def _load(
@@ -233,24 +285,4 @@ def _stopped_in_words(reason: str, arms: list[Arm], trials: int) -> str:
     return (
         f"stopped by {reason} after {done} trials of {trials} each; confirming what is finished "
         "(the same command again goes on)"
-    )
-
-
-def _result(
-    bundle: Bundle,
-    arms: list[Arm],
-    run: RunFolder,
-    stopped: str | None,
-    temporary: tempfile.TemporaryDirectory[str] | None,
-) -> SearchResult:
-    return SearchResult(
-        study=arms[0].study,
-        control=arms[1].study if len(arms) > 1 else None,
-        best=bundle.candidate,
-        model=bundle.network,
-        metrics=bundle.metrics,
-        folder=run.folder,
-        stopped=stopped,
-        _bundle=run.bundle,
-        _temporary=temporary,
     )

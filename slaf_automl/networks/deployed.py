@@ -71,7 +71,9 @@ def deploy(
     if deployed.centre is not None:
         # x̂ = s·x + t = s·(x − c) + (s·c + t); float32(c) is what is subtracted, so it is what
         # enters the shift.
-        deployed.centre.copy_(-standardise.shift / standardise.scale)
+        constant = standardise.scale == 0  # Carries nothing, so it needs no centre.
+        scale = torch.where(constant, torch.ones_like(standardise.scale), standardise.scale)
+        deployed.centre.copy_(-standardise.shift / scale)
         shift = standardise.scale * deployed.centre.double() + standardise.shift
         before = Affine(standardise.scale, shift)
     last = len(network.layers) - 1

@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from optuna.distributions import BaseDistribution, IntDistribution
+from optuna.distributions import BaseDistribution
 
 from slaf_automl.activations import find_kind
 from slaf_automl.networks import solve_widths
-from slaf_automl.spaces.depths import architecture, deepest, depth_range
+from slaf_automl.spaces.depths import architecture, deepest, depth_distribution
 from slaf_automl.spaces.dimensions import Chooser, Constant, StoredChooser
 from slaf_automl.spaces.schema import SpaceFile
 from slaf_automl.spec import ActivationSpec, Budget, Candidate, DataInfo, Recipe, Scalar
@@ -29,6 +29,7 @@ def build_candidate(file: SpaceFile, chooser: Chooser, info: DataInfo, budget: B
         BudgetError: the budget is too small for the space.
         SpaceError: the chooser has no valid value.
     """
+    most = deepest(file, info, budget)
 
     def choose(name: str, public: str | None = None) -> Any:
         dimension = file.dimensions[name]
@@ -36,7 +37,7 @@ def build_candidate(file: SpaceFile, chooser: Chooser, info: DataInfo, budget: B
             return dimension.value
         distribution = dimension.distribution
         if name == "depth":
-            distribution = IntDistribution(depth_range(file)[0], deepest(file, info, budget))
+            distribution = depth_distribution(file, most)
         return chooser.choose(public or name, distribution)
 
     depth = choose("depth")
@@ -70,7 +71,7 @@ class CandidateChooser:
         self._answers: dict[str, Scalar] = {
             "depth": len(placement),
             "shape": shape,
-            "normaliser": placement[0]["normaliser"],
+            "normaliser": placement[0].parameters.get("normaliser"),
             "learning_rate": recipe.learning_rate,
             "weight_decay": recipe.weight_decay,
             "routine": recipe.routine,
@@ -79,8 +80,9 @@ class CandidateChooser:
         for i, spec in enumerate(placement):
             self._answers[f"slot{i}.activation"] = spec.kind
             if spec.kind == "slaf":
-                self._answers.update({f"slot{i}.{name}": spec[name] for name in SLOT})
-                self._answers.update({name: spec[name] for name in SHARED})
+                given = spec.parameters
+                self._answers.update({f"slot{i}.{name}": given.get(name) for name in SLOT})
+                self._answers.update({name: given.get(name) for name in SHARED})
         self.asked: dict[str, Scalar] = {}
 
     def choose(self, name: str, distribution: BaseDistribution) -> Scalar:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from optuna.distributions import IntDistribution
+
 from slaf_automl.activations import find_kind
 from slaf_automl.errors import BudgetError
 from slaf_automl.networks import count_cost
 from slaf_automl.networks.widths import least_widths
+from slaf_automl.spaces.dimensions import Searched
 from slaf_automl.spaces.schema import SpaceFile
 from slaf_automl.spec import ActivationSpec, Architecture, Budget, DataInfo, Scalar
 
@@ -31,6 +34,13 @@ def depth_range(file: SpaceFile) -> tuple[int, int]:
     """Return the least and the greatest depth that the file names."""
     depths = [int(value or 1) for value in file.dimensions["depth"].values()]
     return min(depths), max(depths)
+
+
+def depth_distribution(file: SpaceFile, most: int) -> IntDistribution:
+    """Return the distribution of depths up to `most`."""
+    dimension = file.dimensions["depth"]
+    log = isinstance(dimension, Searched) and bool(getattr(dimension.distribution, "log", False))
+    return IntDistribution(depth_range(file)[0], most, log=log)
 
 
 def searches_slaf(file: SpaceFile) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -65,7 +64,9 @@ class TrialChooser:
         if isinstance(distribution, CategoricalDistribution):
             return self.trial.suggest_categorical(name, distribution.choices)
         if isinstance(distribution, IntDistribution):
-            return self.trial.suggest_int(name, distribution.low, distribution.high)
+            return self.trial.suggest_int(
+                name, distribution.low, distribution.high, log=distribution.log
+            )
         assert isinstance(distribution, FloatDistribution)
         return self.trial.suggest_float(
             name, distribution.low, distribution.high, log=distribution.log
@@ -83,20 +84,21 @@ class StoredChooser:
         if name not in self.parameters:
             raise SpaceError(f"parameter {name!r} is missing", expected=described(distribution))
         value = self.parameters[name]
-        if not _contains(distribution, value):
+        if not contains(distribution, value):
             raise SpaceError(f"{name} = {value!r}", expected=described(distribution))
-        return value
+        return int(value) if isinstance(distribution, IntDistribution) else value  # type: ignore
 
 
-def _contains(distribution: BaseDistribution, value: Scalar) -> bool:
+def contains(distribution: BaseDistribution, value: Scalar) -> bool:
+    """Say whether a stored value is in a distribution, by type and range."""
     if isinstance(distribution, CategoricalDistribution):
         return any(type(value) is type(c) and value == c for c in distribution.choices)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     assert isinstance(distribution, (IntDistribution, FloatDistribution))
-    if isinstance(distribution, IntDistribution) and value != int(value):
+    if not distribution.low <= value <= distribution.high:
         return False
-    return distribution.low <= value <= distribution.high
+    return isinstance(distribution, FloatDistribution) or value == int(value)
 
 
 def described(distribution: BaseDistribution) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -103,7 +104,7 @@ def parse_space(document: Any, where: str) -> SpaceFile:
     """
     keys = ("schema", "name", "version", "family", "widths", "dimensions", "training")
     top = _mapping(document, where, keys)
-    if top["schema"] != SCHEMA:
+    if type(top["schema"]) is not int or top["schema"] != SCHEMA:
         raise SpaceError(f"{where}: schema {top['schema']!r}", expected=str(SCHEMA))
     if top["family"] != "mlp":
         raise SpaceError(f"{where}: family {top['family']!r}", expected="mlp")
@@ -145,7 +146,7 @@ def _dimension(name: str, document: Any, where: str) -> Dimension:
     keys = set(document)
     if keys == {"value"}:
         return Constant(_value(name, document["value"], where))
-    if keys == {"choices"}:
+    if keys == {"choices"} and name != "depth":
         choices = document["choices"]
         if not isinstance(choices, list) or not choices:
             raise SpaceError(f"{where}.choices: {choices!r}", expected="a list with an entry")
@@ -206,7 +207,11 @@ def _integer(value: Any, where: str, least: int) -> int:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and abs(value) <= sys.float_info.max
+    )
 
 
 def require_buildable(file: SpaceFile, where: str) -> None:
@@ -219,3 +224,10 @@ def require_buildable(file: SpaceFile, where: str) -> None:
                 find_kind("slaf").spec(**{name: value})
             except SlafError as error:
                 raise SpaceError(f"{where}: {name}: {error}") from None
+    widest = max(float(share or 0.0) for share in slot["hybrid"].values())
+    needed = find_kind("slaf").least_channels(find_kind("slaf").spec(hybrid=widest))
+    if file.widths.most < needed:
+        raise SpaceError(
+            f"{where}: widths.most {file.widths.most}",
+            expected=f"at least {needed} for a hybrid share of {widest:g}",
+        )

@@ -9,15 +9,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-import yaml
-from optuna.distributions import BaseDistribution, IntDistribution, distribution_to_json
+from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.trial import BaseTrial
 
 from slaf_automl.errors import BudgetError, SpaceError
 from slaf_automl.spaces.candidates import SHARED, SLOT, CandidateChooser, build_candidate, stretch
-from slaf_automl.spaces.depths import deepest, depth_range, narrowest, searches_slaf
-from slaf_automl.spaces.dimensions import Constant, StoredChooser, TrialChooser, described
-from slaf_automl.spaces.files import find_space_file
+from slaf_automl.spaces.depths import (
+    deepest,
+    depth_distribution,
+    depth_range,
+    narrowest,
+    searches_slaf,
+)
+from slaf_automl.spaces.dimensions import (
+    Constant,
+    StoredChooser,
+    TrialChooser,
+    contains,
+    described,
+)
+from slaf_automl.spaces.files import find_space_file, read_document
 from slaf_automl.spaces.schema import SpaceFile, parse_space, require_buildable
 from slaf_automl.spec import Budget, Candidate, DataInfo, Scalar
 
@@ -63,13 +74,7 @@ class SearchSpace:
             SpaceError: no such space, or a key or value that the schema does not allow.
         """
         path = find_space_file(name_or_file)
-        try:
-            document = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise SpaceError(f"{path} is not valid YAML: {error}") from None
-        except OSError as error:
-            raise SpaceError(f"cannot read {path}: {error.strerror}") from None
-        file = parse_space(document, str(path))
+        file = parse_space(read_document(path), str(path))
         require_buildable(file, str(path))
         return cls(file)
 
@@ -126,7 +131,11 @@ class SearchSpace:
         return tuple(rungs)
 
     def smallest_budget(self, data: Data) -> Budget:
-        """Return the smallest budget that every candidate of the least depth fits."""
+        """Return the smallest budget that every candidate of the least depth fits.
+
+        Where a hybrid share needs wider layers than the file's least width, it may be a few values
+        more than the very smallest.
+        """
         return Budget(parameters=narrowest(self.file, info_of(data), depth_range(self.file)[0]))
 
     def distributions(self, data: Data, budget: Budget) -> dict[str, BaseDistribution]:
@@ -142,7 +151,7 @@ class SearchSpace:
             if isinstance(dimension, Constant) or (name in _LEARNED_ONLY and not learned):
                 continue
             if name == "depth":
-                found[name] = IntDistribution(depth_range(self.file)[0], most)
+                found[name] = depth_distribution(self.file, most)
             elif name.startswith("slot."):
                 part = name.removeprefix("slot.")
                 found.update({f"slot{i}.{part}": dimension.distribution for i in range(most)})
@@ -172,6 +181,9 @@ class SearchSpace:
                 f"unknown parameter {unknown[0]!r} for space {self.name!r}",
                 expected="one of " + ", ".join(sorted(known)),
             )
+        for name, value in parameters.items():
+            if not contains(known[name], value):
+                raise SpaceError(f"{name} = {value!r}", expected=described(known[name]))
         return build_candidate(self.file, StoredChooser(parameters), info, budget)
 
     def encode(self, candidate: Candidate, data: Data, budget: Budget) -> dict[str, Scalar]:

@@ -17,10 +17,11 @@ class Parameters(Mapping[str, Scalar]):
 
     def __init__(self, items: Mapping[str, Scalar]) -> None:
         for name, value in items.items():
-            if not isinstance(name, str) or not isinstance(
-                value, (bool, int, float, str, type(None))
-            ):
-                raise SpecError(f"activation parameter {name!r}: {value!r}", expected="a scalar")
+            scalar = isinstance(value, (bool, int, float, str, type(None)))
+            finite = not isinstance(value, float) or math.isfinite(value)
+            if not isinstance(name, str) or not scalar or not finite:
+                given = f"activation parameter {name!r}: {value!r}"
+                raise SpecError(given, expected="a finite scalar")
         self._items = dict(sorted(items.items()))
 
     def __getitem__(self, name: str) -> Scalar:

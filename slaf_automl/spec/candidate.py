@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 from slaf_automl.errors import SpecError
 from slaf_automl.spec.activation import ActivationSpec
-from slaf_automl.spec.codec import Value, require_choice, require_integer, require_number
+from slaf_automl.spec.codec import (
+    Value,
+    require_choice,
+    require_integer,
+    require_number,
+    require_type,
+    require_types,
+)
 
 ROUTINES = ("joint", "alternate", "two_speed")
 """How weights and SLAF coefficients take turns; see `slaf_automl.training.routines`."""
@@ -40,6 +47,9 @@ class Architecture(Value):
         require_choice("network family", self.family, ("mlp",))
         require_integer("Architecture.inputs", self.inputs, 1)
         require_integer("Architecture.outputs", self.outputs, 1)
+        require_types("Architecture.widths", self.widths, int)
+        require_types("Architecture.placement", self.placement, ActivationSpec)
+        require_type("Architecture.centred_inputs", self.centred_inputs, bool)
         if not self.widths:
             raise SpecError("Architecture.widths ()", expected="at least one hidden layer")
         for width in self.widths:
@@ -107,3 +117,7 @@ class Candidate(Value):
 
     architecture: Architecture
     recipe: Recipe
+
+    def __post_init__(self) -> None:
+        require_type("Candidate.architecture", self.architecture, Architecture)
+        require_type("Candidate.recipe", self.recipe, Recipe)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
+import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -18,6 +18,8 @@ from slaf_automl.errors import SpecError
 
 SCHEMA = 1
 """Version of every JSON document this package writes; readers refuse newer ones."""
+
+_LARGEST = sys.float_info.max
 
 T = TypeVar("T", bound="Value")
 
@@ -40,7 +42,7 @@ class Value:
             raise SpecError(f"{cls.__name__}: {document!r}", expected="a JSON object")
         fields = dict(document)
         schema, name = fields.pop("schema", None), fields.pop("type", None)
-        if schema != SCHEMA:
+        if type(schema) is not int or schema != SCHEMA:
             raise SpecError(
                 f"{cls.__name__}: schema {schema!r}",
                 expected=f"schema {SCHEMA}",
@@ -125,7 +127,8 @@ def _from_union(arguments: tuple[Any, ...], plain: Any, where: str) -> Any:
 
 def _is_scalar(hint: Any, plain: Any) -> bool:
     if hint is float:
-        return isinstance(plain, (int, float)) and not isinstance(plain, bool)
+        number = isinstance(plain, (int, float)) and not isinstance(plain, bool)
+        return number and (isinstance(plain, float) or -_LARGEST <= plain <= _LARGEST)
     if hint is int:
         return isinstance(plain, int) and not isinstance(plain, bool)
     return hint in (bool, str) and isinstance(plain, hint)
@@ -140,7 +143,8 @@ def require_integer(where: str, value: Any, minimum: int) -> None:
 def require_number(where: str, value: Any, *, low: float, open_low: bool = False) -> None:
     """Raise a `SpecError` unless `value` is a finite number ≥ `low` (> `low` if `open_low`)."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or value < low or (open_low and value == low):
+    fits = number and -_LARGEST <= value <= _LARGEST and value >= low
+    if not fits or (open_low and value == low):
         sign = ">" if open_low else "≥"
         raise SpecError(f"{where} {value!r}", expected=f"a finite number {sign} {low}")
 
@@ -149,3 +153,16 @@ def require_choice(where: str, value: Any, choices: tuple[str, ...]) -> None:
     """Raise a `SpecError` unless `value` is one of `choices`."""
     if value not in choices:
         raise SpecError(f"unknown {where} {value!r}", expected="one of " + ", ".join(choices))
+
+
+def require_types(where: str, value: Any, kind: type | tuple[type, ...]) -> None:
+    """Raise a `SpecError` unless `value` is a tuple whose entries are all of `kind`."""
+    if not isinstance(value, tuple) or not all(isinstance(entry, kind) for entry in value):
+        names = [k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,))]
+        raise SpecError(f"{where} {value!r}", expected=f"a tuple of {' or '.join(names)}")
+
+
+def require_type(where: str, value: Any, kind: type) -> None:
+    """Raise a `SpecError` unless `value` is of `kind`."""
+    if not isinstance(value, kind):
+        raise SpecError(f"{where} {value!r}", expected=kind.__name__)

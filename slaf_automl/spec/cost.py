@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from slaf_automl.spec.codec import Value, require_integer
+from slaf_automl.errors import SpecError
+from slaf_automl.spec.codec import Value, require_integer, require_type, require_types
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,12 @@ class Cost(Value):
     parts: tuple[tuple[str, int], ...]
 
     def __post_init__(self) -> None:
-        for name, count in self.parts:
+        require_types("Cost.parts", self.parts, tuple)
+        for part in self.parts:
+            if len(part) != 2:
+                raise SpecError(f"Cost part {part!r}", expected="a name and a count")
+            name, count = part
+            require_type("Cost part's name", name, str)
             require_integer(f"Cost of {name}", count, 0)
 
     @property

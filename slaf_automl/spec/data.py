@@ -6,7 +6,13 @@ import math
 from dataclasses import dataclass
 
 from slaf_automl.errors import SpecError
-from slaf_automl.spec.codec import Value, require_choice, require_integer
+from slaf_automl.spec.codec import (
+    Value,
+    require_choice,
+    require_integer,
+    require_type,
+    require_types,
+)
 
 TASKS = ("binary", "multiclass", "regression")
 
@@ -37,6 +43,10 @@ class DataInfo(Value):
     def __post_init__(self) -> None:
         require_choice("task", self.task, TASKS)
         require_integer("DataInfo.rows", self.rows, 1)
+        require_types("DataInfo.features", self.features, str)
+        require_types("DataInfo.classes", self.classes, (int, str))
+        require_type("DataInfo.target", self.target, str)
+        require_type("DataInfo.centred_inputs", self.centred_inputs, bool)
         if not self.features:
             raise SpecError("DataInfo.features ()", expected="at least one input column")
         expected = {"binary": "exactly 2", "multiclass": "at least 3", "regression": "no"}[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,10 +134,12 @@ class Confirmer:
         return TensorBatches(x, y, candidate.recipe.batch_size, seed)
 
     def value(self, network: DeployedMLP, part: tuple[Tensor, Tensor]) -> float:
-        """Return the metric of a deployed network on rows, no worse than the constant predictor's.
+        """Return the metric of a deployed network on rows, as anyone would measure it.
 
-        The floor is the rule for diverged networks, whose outputs may not be finite.
+        Of a network whose outputs are not finite it is the constant predictor's.
         """
         with torch.no_grad():
             value = evaluate(self.metric, self.data.info, network(part[0]), part[1])
-        return self.metric.floored(value, constant_value(self.data, self.metric, part))
+        if math.isfinite(value):
+            return value
+        return constant_value(self.data, self.metric, part)

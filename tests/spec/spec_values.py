@@ -11,6 +11,7 @@ from slaf_automl.spec import (
     Cost,
     DataInfo,
     Recipe,
+    TrialResult,
 )
 
 RELU = ActivationSpec("relu", {"normaliser": "none"})
@@ -26,6 +27,7 @@ EXAMPLES = (
     Cost((("layers.0.weight", 12), ("layers.0.bias", 3))),
     Budget(parameters=5_000),
     DataInfo(("width", "height"), "species", "multiclass", (0, "1", "Größe"), rows=120),
+    TrialResult("complete", 0.25, epochs=54, seconds=1.5),
 )
 """One value of each class, as it goes through JSON."""
 
@@ -114,4 +116,12 @@ def values():
         ),
         st.builds(Budget, parameters=st.integers(1, 10**12)),
         data_infos(),
+        st.builds(
+            TrialResult,
+            state=st.sampled_from(("complete", "pruned", "interrupted")),
+            value=st.floats(allow_nan=False, allow_infinity=False),
+            epochs=st.integers(0, 10_000),
+            diverged=st.booleans(),
+            seconds=floats_from_zero(),
+        ),
     )

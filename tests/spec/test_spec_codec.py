@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from spec_values import EXAMPLES, RELU, name_of, values
 
 from slaf_automl.errors import SpecError
-from slaf_automl.spec import SCHEMA, ActivationSpec, DataInfo, Recipe, dumps
+from slaf_automl.spec import SCHEMA, ActivationSpec, DataInfo, Recipe, Value, dumps
 
 
 def refusal(cls, document):
@@ -38,6 +38,12 @@ REQUIRED = [
 ]
 
 
+def test_the_examples_hold_every_kind_of_value():
+    # A value added later must join the battery.
+    room = {v for v in Value.__subclasses__() if v.__module__.startswith("slaf_automl.spec")}
+    assert {type(v) for v in EXAMPLES} == room
+
+
 @given(value=values())
 @settings(deadline=None, max_examples=200, derandomize=True)
 def test_values_survive_the_journey_through_json(value):
@@ -50,7 +56,7 @@ def test_values_survive_the_journey_through_json(value):
 
 
 @pytest.mark.parametrize("value", EXAMPLES, ids=name_of)
-def test_documents_name_their_schema_and_value(value):
+def test_documents_name_their_schema_and_type(value):
     document = value.to_json()
     assert document["schema"] == SCHEMA
     assert document["type"] == type(value).__name__
@@ -114,6 +120,8 @@ def test_a_wrong_type_is_refused_by_field(value, field):
         ("DataInfo", "classes", [0, 1, 2.5], "DataInfo.classes[2]"),
         ("DataInfo", "classes", [0, 1, True], "DataInfo.classes[2]"),
         ("DataInfo", "features", "width", "DataInfo.features"),
+        ("TrialResult", "diverged", 0, "TrialResult.diverged"),
+        ("TrialResult", "value", None, "TrialResult.value"),
         ("ActivationSpec", "parameters", {"degree": [3]}, "ActivationSpec.parameters.degree"),
         ("ActivationSpec", "parameters", [], "ActivationSpec.parameters"),
     ],

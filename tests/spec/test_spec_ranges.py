@@ -188,7 +188,7 @@ def test_batch_size_is_a_power_of_two_near_an_eighteenth_of_the_rows(rows, batch
 
 def frozen_values():
     job = Job("mix", 0, Candidate(ARCHITECTURE, Recipe()), seed=1, checkpoint="runs/0")
-    return (*EXAMPLES, RESULT, job)
+    return (*EXAMPLES, job)
 
 
 @pytest.mark.parametrize("value", frozen_values(), ids=name_of)

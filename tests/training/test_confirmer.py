@@ -121,10 +121,13 @@ def test_stopping_keeps_what_was_trained(data, tmp_path):
     assert len(Notes(data, tmp_path).confirmer.confirm("relu", candidate, SEEDS)) == 2
 
 
-def test_value_is_floored_by_the_constant_predictor(data, tmp_path):
+def test_value_is_as_measured_and_the_constant_s_where_outputs_are_not_finite(data, tmp_path):
     confirmer = Notes(data, tmp_path).confirmer
     network = fit(make_candidate(data), data, accelerator="cpu").module.deployed()
     constant = constant_value(data, METRICS["rmse"], data.validation)
-    for ruin in (1e6, math.nan):
+    network.layers[-1].bias.fill_(1e6)
+    # What `predict` on the bundle will reproduce, however bad.
+    assert confirmer.value(network, data.validation) == pytest.approx(1e6, rel=0.01)
+    for ruin in (math.nan, math.inf):
         network.layers[-1].bias.fill_(ruin)
         assert confirmer.value(network, data.validation) == constant

@@ -31,6 +31,7 @@ from slaf_automl.spaces import SearchSpace
 from slaf_automl.spec import Budget, Candidate
 from slaf_automl.training import SequentialEvaluator, TableData, find_metric
 from slaf_automl.training.confirmation import Confirmer
+from slaf_automl.training.fit import require_accelerator
 from slaf_automl.training.metrics import MetricKind
 
 
@@ -143,6 +144,7 @@ def search(
         say=log or (lambda text: None),
     )
     plan.space.distributions(table.info, plan.budget)  # Refuses a budget that is too small.
+    require_accelerator(accelerator)
     folder = Path(tempfile.mkdtemp(prefix="slaf_automl-") if out is None else out)
     try:
         with RunFolder(folder, storage) as run, Interruption(timeout) as interruption:

@@ -26,6 +26,15 @@ def test_written_bytes_are_what_is_read_and_nothing_else_is_left(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_reader_of_the_old_file_never_sees_a_part_of_the_new(tmp_path):
+    path = tmp_path / "model.bin"
+    path.write_bytes(b"the old content")
+    with path.open("rb", buffering=0) as reader:
+        start = reader.read(3)
+        write_bytes(path, b"NEW")
+        assert start + reader.read() == b"the old content"
+
+
 @pytest.mark.parametrize("target", ["missing", "folder"])
 def test_write_that_cannot_be_is_one_line_and_leaves_nothing(tmp_path, target):
     path = tmp_path / "missing" / "file" if target == "missing" else tmp_path / "folder"

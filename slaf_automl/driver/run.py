@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 import optuna
-from optuna.exceptions import DuplicatedStudyError
 
 from slaf_automl.driver.identity import Identity, claim_study
 from slaf_automl.driver.sampling import Halving, pruner_for
@@ -82,11 +81,9 @@ class RunFolder:
         quiet_optuna()
         name = identity.arm if self._location is None else f"{self.folder.name}/{identity.arm}"
         pruner = pruner_for(halving)
-        try:
-            study = optuna.create_study(
-                storage=self._storage, study_name=name, direction=direction, pruner=pruner
-            )
-        except DuplicatedStudyError:
-            study = optuna.load_study(study_name=name, storage=self._storage, pruner=pruner)
+        # Looked up first: a journal keeps a line even of a creation that it refuses.
+        if name not in optuna.get_all_study_names(self._storage):
+            optuna.create_study(storage=self._storage, study_name=name, direction=direction)
+        study = optuna.load_study(study_name=name, storage=self._storage, pruner=pruner)
         claim_study(study, identity, str(self.folder))
         return study

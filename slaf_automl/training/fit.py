@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lightning.pytorch import Trainer
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from slaf_automl.errors import SlafError
 from slaf_automl.spec import Candidate, TrialResult
 from slaf_automl.training.baselines import constant_value
 from slaf_automl.training.callbacks import BestWeights, DivergenceGuard, Rungs, StopWhenAsked
@@ -99,18 +101,7 @@ def fit(
     stop = StopWhenAsked(watch.stopping)
     began = time.monotonic()
     with quiet_lightning():
-        trainer = Trainer(
-            max_epochs=epochs or recipe.epochs,
-            accelerator=accelerator,
-            devices=1,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=1,
-            log_every_n_steps=1,
-            callbacks=[stop, guard, best, rungs],
-        )
+        trainer = _trainer(epochs or recipe.epochs, accelerator, [stop, guard, best, rungs])
         try:
             trainer.fit(
                 module,
@@ -134,6 +125,32 @@ def fit(
         seconds=time.monotonic() - began,
     )
     return Fit(module.cpu().eval(), result, best.epoch)
+
+
+def require_accelerator(name: str) -> None:
+    """Raise a `SlafError` unless Lightning can train on the accelerator of this name here."""
+    try:
+        with quiet_lightning():
+            _trainer(1, name, [])
+    except (ValueError, MisconfigurationException) as error:
+        raise SlafError(
+            f"accelerator {name!r}: {error}", expected="auto, cpu, gpu or another that is here"
+        ) from None
+
+
+def _trainer(epochs: int, accelerator: str, callbacks: list[Callback]) -> Trainer:
+    return Trainer(
+        max_epochs=epochs,
+        accelerator=accelerator,
+        devices=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=1,
+        log_every_n_steps=1,
+        callbacks=callbacks,
+    )
 
 
 @contextmanager

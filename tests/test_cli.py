@@ -1,0 +1,306 @@
+"""The command line: every bad input is one clear line and status 2, and nothing is overwritten."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.csv
+import pytest
+
+from slaf_automl.cli import main
+from slaf_automl.driver.run import RunFolder
+from slaf_automl.training import TableData
+
+COMMAND = [sys.executable, "-m", "slaf_automl.cli"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, quick_space):
+    """A run of `search` on iris, to be read only."""
+    folder = tmp_path_factory.mktemp("cli") / "run"
+    assert main(["search", "sklearn:iris", *quick(quick_space), "--out", str(folder)]) == 0
+    return folder
+
+
+def quick(space: Path) -> list[str]:
+    return ["--space", str(space), "--budget", "200", "--trials", "2", "--confirmations", "1"]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def complaint(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> str:
+    """Run a command that must fail; return its one line."""
+    capsys.readouterr()
+    status = main(arguments)
+    out, err = capsys.readouterr()
+    assert status == 2
+    assert out == ""
+    assert err.count("\n") == 1, err
+    assert err.startswith("slaf-automl: ")
+    return err
+
+
+CELLS = {
+    "text": ("a,b,y\n1,2,0.5\n3,oops,1.5\n", "row 2, column 'b': 'oops' is not a number"),
+    "nan": ("a,b,y\n1,2,0.5\n3,nan,1.5\n", "row 2, column 'b' is empty or NaN"),
+    "missing": ("a,b,y\n1,2,0.5\n3,,1.5\n", "row 2, column 'b' is empty or NaN"),
+    "inf": ("a,b,y\n1,2,0.5\n3,inf,1.5\n", "row 2, column 'b': inf"),
+    "one class": ("a,b,y\n" + "1,2,yes\n" * 30, "target 'y' has one class, yes"),
+    "one value": ("a,b,y\n" + "".join(f"{i},2,1.5\n" for i in range(30)), "target 'y' is constant"),
+    "ragged": ("a,b,y\n1,2,0.5\n3,4\n", "is not a readable CSV file"),
+    "header only": ("a,b,y\n", "has a header line but no rows"),
+    "empty": ("", "is empty"),
+    "no columns": ("hello\nworld\n", "is not a CSV file with columns"),
+    "few rows": ("a,b,y\n" + "".join(f"{i},{i * i},{i}.5\n" for i in range(5)), "5 rows"),
+}
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_bad_table_is_one_line(name, tmp_path, capsys):
+    text, words = CELLS[name]
+    path = tmp_path / "table.csv"
+    path.write_text(text)
+    out = tmp_path / "run"
+    arguments = ["search", str(path), "--budget", "500", "--out", str(out)]
+    assert words in complaint(capsys, arguments)
+    assert not out.exists()
+
+
+def test_a_binary_file_is_one_line(tmp_path, capsys):
+    path = tmp_path / "table.csv"
+    path.write_bytes(b"PK\x03\x04\x00\x00\x00rubbish")
+    arguments = ["search", str(path), "--budget", "500", "--out", str(tmp_path / "run")]
+    assert "binary data" in complaint(capsys, arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["search", "nosuch.csv", "--budget", "500"], "no such file: nosuch.csv"),
+        (["search", "sklearn:moon", "--budget", "500"], "unknown data set 'sklearn:moon'"),
+        (["search", "sklearn:iris", "--budget", "3"], "expected at least 31"),
+        (["search", "sklearn:iris", "--budget", "many"], "budget"),
+        (["search", "sklearn:iris"], "budget"),
+        (["search", "sklearn:iris", "--budget", "500", "--trials", "0"], "trials 0"),
+        (["search", "sklearn:iris", "--budget", "500", "--space", "nosuch"], "unknown space"),
+        (["search", "sklearn:iris", "--budget", "500", "--metric", "rmse"], "unknown metric"),
+        (["search", "sklearn:iris", "--budget", "500", "--target", "colour"], "no column 'colour'"),
+        (["search", "sklearn:iris", "--budget", "500", "--seeed", "1"], "seeed"),
+        (["search", "sklearn:iris", "--budget", "500", "--config", "nosuch.yaml"], "nosuch.yaml"),
+        (["search", "sklearn:iris", "--budget", "500", "--accelerator", "abacus"], "abacus"),
+    ],
+)
+def test_a_bad_option_is_one_line(arguments, words, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert words in complaint(capsys, [*arguments, "--out", str(out)])
+    assert not out.exists()
+
+
+def test_an_unknown_target_of_a_csv_lists_its_columns(csv_file, tmp_path, capsys):
+    arguments = ["search", str(csv_file), "--target", "z", "--budget", "500"]
+    line = complaint(capsys, [*arguments, "--out", str(tmp_path / "run")])
+    assert "no column 'z' to predict; expected one of 'a', 'b', 'constant', 'y'" in line
+
+
+def test_an_unknown_basis_names_file_key_and_choices(quick_space, tmp_path, capsys):
+    path = tmp_path / "mine.yaml"
+    path.write_text(quick_space.read_text().replace("- hermite", "- hermitian"))
+    line = complaint(
+        capsys,
+        ["search", "sklearn:iris", "--budget", "500", "--space", str(path), "--out", "unused"],
+    )
+    assert "mine.yaml: slot.basis.choices: unknown basis 'hermitian'" in line
+    assert "hermite" in line.split("expected")[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (["--budget", "300"], "another parameter budget: 200 there, 300 here"),
+        (["--space", "mlp"], "another space: "),
+        (["--split", "1"], "another content, target or split of the data"),
+        (["--seed", "1"], "another seed"),
+        (["--metric", "log_loss"], "another metric"),
+    ],
+)
+def test_a_run_of_another_search_is_refused(change, words, finished, quick_space, capsys):
+    before = files(finished)
+    arguments = ["search", "sklearn:iris", *quick(quick_space), "--out", str(finished), *change]
+    line = complaint(capsys, arguments)
+    assert (words in line) or ("--space" in change and "another content of the space" in line)
+    assert files(finished) == before
+
+
+def test_a_folder_below_a_file_cannot_be_written(tmp_path, quick_space, capsys):
+    blocker = tmp_path / "file"
+    blocker.write_text("here first")
+    out = str(blocker / "run")
+    line = complaint(capsys, ["search", "sklearn:iris", *quick(quick_space), "--out", out])
+    assert f"cannot write {out}" in line
+    assert blocker.read_text() == "here first"
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path, quick_space):
+    """A limit on file sizes stands in for the full disk."""
+    arguments = ["search", "sklearn:iris", *quick(quick_space), "--out", str(tmp_path / "run")]
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, 9_000))
+
+    full = subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, preexec_fn=limited, check=False
+    )
+    assert full.returncode == 2
+    assert full.stderr.count("\n") == 1, full.stderr
+    assert "cannot write" in full.stderr
+    assert "File too large" in full.stderr
+    again = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "run/best/model.onnx").exists()
+
+
+def test_search_prints_the_table_and_leaves_the_bundle(finished, quick_space, capsys):
+    assert main(["search", "sklearn:iris", *quick(quick_space), "--out", str(finished)]) == 0
+    out, err = capsys.readouterr()
+    metrics = json.loads((finished / "best/metrics.json").read_text())
+    for word in ("mix", "relu", "linear", "constant", "paired difference", "* exported"):
+        assert word in out
+    assert f"{metrics['parameters']:,} of 200 parameters" in out
+    assert err == ""  # No progress where there is no terminal.
+
+
+def test_options_come_from_a_configuration_file_too(finished, quick_space, tmp_path, capsys):
+    options = {"budget": 200, "trials": 2, "confirmations": 1, "space": str(quick_space)}
+    config = tmp_path / "search.yaml"
+    config.write_text(json.dumps({"data": "sklearn:iris", "out": str(finished), **options}))
+    before = files(finished / "best")
+    assert main(["search", "--config", str(config)]) == 0
+    assert files(finished / "best") == before
+
+
+def test_export_writes_one_file_of_either_format(finished, tmp_path, capsys):
+    for name in ("onnx", "safetensors"):
+        target = tmp_path / "deep" / f"model.{name}"
+        assert main(["export", str(finished), "--format", name, "--out", str(target)]) == 0
+        assert target.read_bytes() == (finished / "best" / f"model.{name}").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["export", "{run}", "--format", "pickle", "--out", "{tmp}/m"], "unknown format 'pickle'"),
+        (["export", "{tmp}", "--out", "{tmp}/m.onnx"], "no bundle in"),
+        (["export", "{run}", "--out", "{tmp}"], "is a folder"),
+        (["predict", "{tmp}", "sklearn:iris", "--out", "{tmp}/p.csv"], "no bundle in"),
+        (["predict", "{run}", "nosuch.csv", "--out", "{tmp}/p.csv"], "no such file"),
+        (["predict", "{run}", "sklearn:wine", "--out", "{tmp}/p.csv"], "is missing"),
+        (["spaces", "nosuch"], "unknown space 'nosuch'"),
+        (["dance"], "dance"),
+        ([], "command"),
+    ],
+)
+def test_the_other_commands_complain_in_one_line_too(arguments, words, finished, tmp_path, capsys):
+    filled = [a.format(run=finished, tmp=tmp_path) for a in arguments]
+    assert words in complaint(capsys, filled)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_predict_gives_labels_and_probabilities_of_the_raw_rows(finished, tmp_path, capsys):
+    target = tmp_path / "predictions.csv"
+    assert main(["predict", str(finished), "sklearn:iris", "--out", str(target)]) == 0
+    table = pyarrow.csv.read_csv(target)
+    data = TableData.load("sklearn:iris")
+    assert table.num_rows == 150
+    assert table.column_names[0] == "prediction"
+    assert set(table["prediction"].to_pylist()) <= set(data.info.classes)
+    assert len(table.column_names) == 4
+
+
+def test_spaces_lists_and_shows(capsys):
+    assert main(["spaces"]) == 0
+    assert "mlp" in capsys.readouterr().out.split()
+    assert main(["spaces", "mlp"]) == 0
+    shown = capsys.readouterr().out
+    assert "slot<i>.degree" in shown
+    assert "an integer from 2 to 6" in shown
+
+
+@contextlib.contextmanager
+def started(arguments: list[str]) -> Iterator[subprocess.Popen]:
+    """A running command, killed at the end of the block if it still runs."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([*COMMAND, *arguments], **pipes) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for_trials(folder: Path, count: int) -> None:
+    """Wait until the journal tells of so many finished trials."""
+    journal, deadline = folder / "study.journal", time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if journal.exists() and journal.read_text().count('"result"') >= count:
+            return
+        time.sleep(0.02)
+    raise AssertionError("the search made no progress")
+
+
+@pytest.mark.slow
+def test_a_killed_search_reaches_its_total_and_keeps_what_was_finished(tmp_path, quick_space):
+    folder = tmp_path / "run"
+    arguments = ["search", "sklearn:digits", "--space", str(quick_space), "--budget", "1000"]
+    arguments += ["--trials", "5", "--confirmations", "1", "--out", str(folder)]
+    with started(arguments):
+        wait_for_trials(folder, 3)
+    kept = finished_trials(folder)
+    assert kept
+    with started(arguments) as again:
+        out, err = again.communicate(timeout=300)
+    assert again.returncode == 0, err
+    trials = finished_trials(folder)
+    assert kept.items() <= trials.items()
+    assert sorted(arm for arm, _ in trials) == ["mix"] * 5 + ["relu"] * 5
+    assert "* exported" in out
+
+
+def finished_trials(folder: Path) -> dict:
+    import optuna
+
+    with RunFolder(folder) as run:
+        return {
+            (name, t.number): (t.state, t.value, t.params, t.datetime_complete)
+            for name in ("mix", "relu")
+            for t in optuna.load_study(study_name=name, storage=run._storage).trials
+            if t.state.name in ("COMPLETE", "PRUNED")
+        }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_concludes_with_what_is_finished(tmp_path, quick_space, number):
+    folder = tmp_path / "run"
+    arguments = ["search", "sklearn:iris", "--space", str(quick_space), "--budget", "300"]
+    arguments += ["--trials", "5000", "--confirmations", "1", "--out", str(folder)]
+    with started(arguments) as process:
+        wait_for_trials(folder, 4)
+        os.kill(process.pid, number)
+        out, err = process.communicate(timeout=120)
+    word = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}[number]
+    assert process.returncode == 0, err
+    assert f"stopped by {word} after " in err
+    assert "Traceback" not in err
+    assert "* exported" in out
+    assert (folder / "best/model.onnx").exists()

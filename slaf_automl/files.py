@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -25,13 +26,17 @@ def write_bytes(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(partial, path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
         raise cannot_write(path, error) from None
 
 
 def write_json(path: Path, document: Any) -> None:
     """Write plain data as readable JSON, atomically; NaN and infinity are refused."""
-    text = json.dumps(document, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
+    try:
+        text = json.dumps(document, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
+    except ValueError as error:
+        raise SlafError(f"{path}: a value is not finite: {error}") from None
     write_bytes(path, (text + "\n").encode())
 
 
@@ -72,9 +77,11 @@ def replace_folder(partial: Path, final: Path) -> None:
             shutil.rmtree(old, ignore_errors=True)
             os.replace(final, old)
         os.replace(partial, final)
-        shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
+        if old.exists() and not final.exists():
+            os.replace(old, final)
         raise cannot_write(final, error) from None
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def cannot_write(path: Path, error: OSError) -> SlafError:

@@ -103,7 +103,7 @@ def test_same_document_gives_the_same_bytes_whatever_its_order(tmp_path):
 def test_numbers_that_json_has_not_are_refused_and_the_old_file_stays(tmp_path, number):
     path = tmp_path / "metrics.json"
     write_json(path, {"value": 1})
-    with pytest.raises(ValueError, match="not JSON compliant"):
+    with pytest.raises(SlafError, match="not JSON compliant"):
         write_json(path, {"value": number})
     assert json.loads(path.read_text()) == {"value": 1}
 

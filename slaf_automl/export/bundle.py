@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
@@ -16,7 +17,7 @@ from slaf_automl.errors import BundleError, SlafError
 from slaf_automl.export.card import model_card
 from slaf_automl.export.onnx import to_onnx
 from slaf_automl.files import make_folder, read_json, replace_folder, write_bytes, write_json
-from slaf_automl.networks import DeployedMLP, count_cost
+from slaf_automl.networks import DeployedMLP, count_cost, require_fit
 from slaf_automl.spec import SCHEMA, Candidate, DataInfo
 
 FILES = ("candidate.json", "model.safetensors", "model.onnx", "metrics.json", "MODEL_CARD.md")
@@ -54,8 +55,11 @@ def write_bundle(folder: Path, bundle: Bundle, sample: Tensor, spread: float) ->
     """
     stored = sum(t.numel() for t in bundle.network.state_dict().values())
     counted = count_cost(bundle.candidate.architecture).parameters
-    if not stored == counted == bundle.metrics["parameters"]:
-        raise BundleError(f"the network stores {stored} values, {counted} were counted")
+    claimed = bundle.metrics["parameters"]
+    if not stored == counted == claimed:
+        raise BundleError(
+            f"the network stores {stored} values, {counted} were counted, the metrics say {claimed}"
+        )
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     make_folder(partial)
@@ -90,14 +94,23 @@ def read_bundle(path: str | Path) -> Bundle:
             )
         candidate = Candidate.from_json(document.get("candidate", {}))
         info = DataInfo.from_json(document.get("data", {}))
+        require_fit(candidate, info)
         network = DeployedMLP(candidate.architecture)
-        network.load_state_dict(load_file(folder / "model.safetensors"))
+        state = load_file(folder / "model.safetensors")
+        for name, tensor in state.items():
+            if tensor.dtype != torch.float32 or not bool(torch.isfinite(tensor).all()):
+                raise BundleError(f"{folder}: tensor {name!r} is not finite float32")
+        network.load_state_dict(state)
         metrics = read_json(folder / "metrics.json")
+        if not isinstance(metrics, dict):
+            raise BundleError(
+                f"{folder / 'metrics.json'}: {type(metrics).__name__}", expected="an object"
+            )
     except BundleError:
         raise
     except SlafError as error:
         raise BundleError(f"{folder} is not a readable bundle: {error}") from None
-    except (OSError, SafetensorError, RuntimeError, ValueError) as error:
+    except (OSError, SafetensorError, RuntimeError, ValueError, TypeError, OverflowError) as error:
         raise BundleError(f"{folder} is not a readable bundle: {str(error)[:300]}") from None
     return Bundle(network, candidate, info, metrics)
 
@@ -135,8 +148,10 @@ def copy_bundle(source: Path, target: Path) -> None:
     """Copy a bundle's files to a folder that is new or empty.
 
     Raises:
-        BundleError: the folder holds something.
+        BundleError: the folder holds something, or a file of the bundle is missing.
     """
+    if absent := [name for name in FILES if not (source / name).is_file()]:
+        raise BundleError(f"{source / absent[0]} is missing", remedy="search again to export anew")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise BundleError(f"{target} exists", expected="a new or empty folder")
     make_folder(target)

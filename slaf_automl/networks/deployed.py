@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from slaf_automl.activations.folding import Affine, fold_linear
 from slaf_automl.activations.kinds import Foldable, find_kind
+from slaf_automl.networks.fitting import require_complete
 from slaf_automl.networks.linear import unset_linear
 from slaf_automl.networks.mlp import MLP
 from slaf_automl.spec import Architecture
@@ -30,6 +31,7 @@ class DeployedMLP(nn.Module):
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
+        require_complete(architecture)
         sizes = (architecture.inputs, *architecture.widths, architecture.outputs)
         centre = torch.zeros(architecture.inputs) if architecture.centred_inputs else None
         self.register_buffer("centre", centre)

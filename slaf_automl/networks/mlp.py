@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from slaf_automl.activations.kinds import find_kind
+from slaf_automl.networks.fitting import require_complete
 from slaf_automl.networks.linear import unset_linear
 from slaf_automl.spec import Architecture
 
@@ -29,6 +30,7 @@ class MLP(nn.Module):
 
     def __init__(self, architecture: Architecture, generator: torch.Generator) -> None:
         super().__init__()
+        require_complete(architecture)
         sizes = (architecture.inputs, *architecture.widths, architecture.outputs)
         self.layers = nn.ModuleList(
             _linear(inputs, outputs, generator) for inputs, outputs in itertools.pairwise(sizes)

@@ -101,7 +101,9 @@ def fit(
     stop = StopWhenAsked(watch.stopping)
     began = time.monotonic()
     with quiet_lightning():
-        trainer = _trainer(epochs or recipe.epochs, accelerator, [stop, guard, best, rungs])
+        trainer = _trainer(
+            recipe.epochs if epochs is None else epochs, accelerator, [stop, guard, best, rungs]
+        )
         try:
             trainer.fit(
                 module,

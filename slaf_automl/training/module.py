@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from slaf_automl.activations import estimate_statistics
 from slaf_automl.activations.folding import Affine
-from slaf_automl.networks import MLP, DeployedMLP, deploy
+from slaf_automl.networks import MLP, DeployedMLP, deploy, require_fit
 from slaf_automl.spec import Budget, Candidate, DataInfo
 from slaf_automl.training.data import TableStatistics
 from slaf_automl.training.metrics import find_metric, predictions
@@ -38,7 +38,8 @@ class SlafModule(LightningModule):
 
     Inputs are standardised and targets restored by the data's statistics, which are buffers and so
     part of every checkpoint. The loss is cross-entropy (nats), or the squared error of the
-    standardised target. Logs `train_loss`, `val_loss` and `val_<metric>`.
+    standardised target. Logs `train_loss`, `val_loss`, `val_<metric>` and, under `Trainer.test`,
+    `test_loss` and `test_<metric>`.
 
     Under a loader that offers `ordered()` batches of features (as `TableData`'s do), the statistics
     of normalised activations are estimated once more over the training rows before each
@@ -75,6 +76,7 @@ class SlafModule(LightningModule):
             Candidate.from_json(candidate) if isinstance(candidate, Mapping) else candidate
         )
         self.info: DataInfo = DataInfo.from_json(data) if isinstance(data, Mapping) else data.info
+        require_fit(self.candidate, self.info)
         self.metric = find_metric(metric, self.info)
         self.save_hyperparameters(
             {
@@ -158,12 +160,19 @@ class SlafModule(LightningModule):
         """Log loss and metric of a batch."""
         if self.trainer.sanity_checking and not self._has_ordered_rows():
             return  # Before the first step a normaliser has no statistics to evaluate with.
+        self._log_evaluation("val", batch)
+
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
+        """Log loss and metric of a batch of test rows."""
+        self._log_evaluation("test", batch)
+
+    def _log_evaluation(self, stage: str, batch: tuple[Tensor, Tensor]) -> None:
         x, y = batch
         outputs = self._standardised(x)
-        self.log("val_loss", self._loss(outputs, y), batch_size=len(y))
+        self.log(f"{stage}_loss", self._loss(outputs, y), batch_size=len(y))
         restored = self.target_mean + self.target_spread * outputs
         self.validation_metric.update(predictions(restored, self.info, self.metric), y)
-        self.log(f"val_{self.metric.name}", self.validation_metric, batch_size=len(y))
+        self.log(f"{stage}_{self.metric.name}", self.validation_metric, batch_size=len(y))
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return AdamW over the routine's groups with a warm-up and a cosine decay."""

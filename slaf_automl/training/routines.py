@@ -83,7 +83,7 @@ def rate_at(step: int, steps: float) -> float:
 
     Example:
         >>> [round(rate_at(s, 100), 3) for s in (0, 4, 52, 100)]
-        [0.2, 1.0, 0.505, 0.01]
+        [0.2, 1.0, 0.497, 0.01]
     """
     if math.isinf(steps):
         return 1.0

@@ -185,8 +185,12 @@ def test_a_whole_number_becomes_a_float_where_only_float_is_allowed():
 def test_dumps_refuses_what_json_does_not_have(number):
     with pytest.raises(ValueError, match="JSON"):
         dumps({"value": number})
-    with pytest.raises(ValueError, match="JSON"):
-        dumps(ActivationSpec("custom", {"clip": number}).to_json())
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_spec_never_holds_what_json_does_not_have(number):
+    with pytest.raises(SpecError, match="finite"):
+        ActivationSpec("custom", {"clip": number})
 
 
 def test_dumps_is_deterministic_and_readable():

@@ -61,11 +61,14 @@ def test_candidates_of_the_shipped_space_deploy_as_they_were_trained(seed, far):
     assert stored == count_cost(candidate.architecture).parameters <= budget.parameters
 
 
-def test_constant_column_carries_nothing_whatever_it_holds_later():
+@pytest.mark.parametrize("far", [0.0, 300.0])
+def test_constant_column_carries_nothing_whatever_it_holds_later(far):
     x = normal_rows()
     y = x[:, 0] - x[:, 1]
+    x[:, 0] += far
     x[:, 2] = 7.0
     data = TableData(make_table(x, y))
+    assert data.info.centred_inputs is (far > 0)
     module = fit(make_candidate(data), data, accelerator="cpu").module
     assert gap(module, data) <= 1
     rows = data.validation[0]

@@ -148,7 +148,7 @@ def _encode_target(table: Table, task: str) -> tuple[tuple[int | str, ...], np.n
     if task == "regression":
         if table.y.dtype.kind == "U":
             raise DataError(
-                f"{table.source}: target {table.target!r} holds text such as {table.y[0]!r}",
+                f"{table.source}: target {table.target!r} holds text such as {str(table.y[0])!r}",
                 expected="numbers for regression",
             )
         return (), table.y.astype(np.float64)

@@ -60,36 +60,51 @@ def read_features(source: str | Path, features: tuple[str, ...]) -> np.ndarray:
                 f"{source}: column {missing[0]!r} is missing", expected="columns " + shown(features)
             )
         return table.x[:, [table.features.index(name) for name in features]]
-    return numeric_matrix(str(source), read_csv(source), features)
+    return numeric_matrix(str(source), read_csv(source, least_columns=1), features)
 
 
-def read_csv(path: str | Path) -> pa.Table:
+def read_csv(path: str | Path, *, least_columns: int = 2) -> pa.Table:
     """Read a CSV file with a header line; comma, semicolon or tab between the columns.
+
+    Args:
+        path: the file.
+        least_columns: fewer than this is taken for a file of another kind.
 
     Raises:
         DataError: no such file, not text, no rows, ragged rows, or a repeated column name.
     """
-    delimiter = _delimiter(Path(path))
+    delimiter = _delimiter(Path(path), least_columns)
     try:
         table = pyarrow.csv.read_csv(
             path, parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter)
         )
+        names = table.column_names
     except pa.ArrowInvalid as error:
+        if "Empty CSV file" in str(error):
+            raise DataError(f"{path} has a header line but no rows") from None
         raise DataError(f"{path} is not a readable CSV file: {error}") from None
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text: {error.reason}") from None
-    names = table.column_names
+        raise _not_utf8(path, "its header line", error.reason) from None
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise DataError(
             f"{path}: column {repeated[0]!r} appears {names.count(repeated[0])} times",
             remedy="rename the columns so that each has its own name",
         )
+    for name in names:
+        if pa.types.is_binary(table.column(name).type):
+            raise _not_utf8(path, f"column {name!r}", "invalid bytes")
     if table.num_rows == 0:
         raise DataError(f"{path} has a header line but no rows")
     return table
 
 
-def _delimiter(path: Path) -> str:
+def _not_utf8(path: str | Path, where: str, reason: str) -> DataError:
+    return DataError(
+        f"{path}: {where} is not UTF-8 text: {reason}", remedy="save the file in UTF-8"
+    )
+
+
+def _delimiter(path: Path, least_columns: int) -> str:
     """Return the delimiter of the header line, after checking that there is one."""
     if not path.exists():
         bundled = ", ".join(_PREFIX + name for name in BUNDLED)
@@ -105,10 +120,10 @@ def _delimiter(path: Path) -> str:
         raise DataError(f"{path} is empty", expected="a header line and rows")
     if b"\0" in start:
         raise DataError(f"{path} is not a CSV file: it holds binary data")
-    header = start.splitlines()[0].decode("utf-8", errors="replace")
+    header = start.lstrip().splitlines()[0].decode("utf-8", errors="replace")
     columns = {d: len(next(csv.reader([header], delimiter=d))) for d in _DELIMITERS}
     best = max(_DELIMITERS, key=lambda d: columns[d])
-    if columns[best] < 2:
+    if columns[best] < least_columns:
         raise DataError(
             f"{path} is not a CSV file with columns: its first line is {header[:60]!r}",
             expected="a header of at least two names with comma, semicolon or tab between them",

@@ -38,8 +38,9 @@ def split_rows(rows: int, labels: np.ndarray | None, number: int) -> Split:
     """
     if rows < _LEAST_ROWS:
         raise DataError(f"{rows} rows", expected=f"at least {_LEAST_ROWS}", remedy="add rows")
-    if not isinstance(number, int) or not 0 <= number < 2**32:
+    if isinstance(number, bool) or not hasattr(number, "__index__") or not 0 <= number < 2**32:
         raise DataError(f"split {number!r}", expected="an integer from 0")
+    number = int(number)
     indices = np.arange(rows)
     try:
         rest, test = train_test_split(
@@ -56,4 +57,16 @@ def split_rows(rows: int, labels: np.ndarray | None, number: int) -> Split:
             f"the rows cannot be split by class: {error}",
             remedy="drop or merge the rarest classes, or add rows",
         ) from None
+    if labels is not None:
+        _require_every_class(labels, (train, validation, test))
     return Split(train, validation, test)
+
+
+def _require_every_class(labels: np.ndarray, parts: tuple[np.ndarray, ...]) -> None:
+    for index, count in enumerate(np.bincount(labels)):
+        if any(index not in labels[part] for part in parts):
+            raise DataError(
+                f"class number {index} has {count} rows, too few for training, validation and "
+                "test rows",
+                remedy="drop or merge the rarest classes, or add rows",
+            )

@@ -15,6 +15,9 @@ CENTRE_FROM = 100.0
 """From this many spreads away from zero on, the inputs are centred before the first layer: folding
 the mean into its bias would cancel 100/ε₃₂ ≈ 1e-5 of a spread and more."""
 
+_LARGEST = 1e15
+"""Float32 holds the square of such a number and of its inverse with room to spare."""
+
 _REFUSE_FROM = 2.0**20
 """From this many spreads on, float32 features themselves have lost the column's variation."""
 
@@ -40,6 +43,30 @@ class TableStatistics:
     centred: bool
 
 
+def _measure_target(table: Table, y: np.ndarray) -> tuple[float, float]:
+    """Return mean and spread of a regression target, or say why it cannot be learned."""
+    if y.min() == y.max():
+        raise DataError(
+            f"{table.source}: target {table.target!r} is constant, {y[0]:.6g}",
+            expected="a target that varies",
+            remedy="choose another target column",
+        )
+    mean, spread = float(y.mean()), float(y.std())
+    if not 1 / _LARGEST < spread < _LARGEST or abs(mean) > _LARGEST:
+        raise DataError(
+            f"{table.source}: target {table.target!r} has a spread of {spread:.3g} around "
+            f"{mean:.3g}, whose squares float32 cannot hold",
+            remedy="rescale it in the file",
+        )
+    if spread * _REFUSE_FROM < abs(mean):
+        raise DataError(
+            f"{table.source}: target {table.target!r} varies by only {spread:.3g} around "
+            f"{mean:.6g}, which float32 cannot tell apart",
+            remedy=f"subtract {mean:.6g} from it in the file",
+        )
+    return mean, spread
+
+
 def measure(table: Table, x: np.ndarray, y: np.ndarray | None) -> TableStatistics:
     """Measure the training rows `x` `(rows, features)` and, for regression, their targets.
 
@@ -51,6 +78,14 @@ def measure(table: Table, x: np.ndarray, y: np.ndarray | None) -> TableStatistic
     spread = np.where(x.min(0) == x.max(0), 0.0, spread)
     if not spread.any():
         raise DataError(f"{table.source}: every feature is constant", remedy="add columns")
+    varying = spread[spread > 0]
+    if varying.min() < 1 / _LARGEST or np.abs(x).max() > _LARGEST:
+        worst = int(np.where(spread > 0, np.abs(np.log(np.maximum(spread, 1e-300))), 0).argmax())
+        raise DataError(
+            f"{table.source}: column {table.features[worst]!r} has a spread of {spread[worst]:.3g}",
+            expected=f"between {1 / _LARGEST:g} and {_LARGEST:g}",
+            remedy="rescale it in the file",
+        )
     offset = np.divide(np.abs(mean), spread, out=np.zeros_like(mean), where=spread > 0)
     worst = int(offset.argmax())
     if offset[worst] > _REFUSE_FROM:
@@ -62,13 +97,7 @@ def measure(table: Table, x: np.ndarray, y: np.ndarray | None) -> TableStatistic
     scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
     target_mean, target_spread = 0.0, 1.0
     if y is not None:
-        target_mean, target_spread = float(y.mean()), float(y.std())
-        if y.min() == y.max() or target_spread * _REFUSE_FROM < abs(target_mean):
-            raise DataError(
-                f"{table.source}: target {table.target!r} is constant, {target_mean:.6g}",
-                expected="a target that varies",
-                remedy="choose another target column, or subtract its mean in the file",
-            )
+        target_mean, target_spread = _measure_target(table, y)
     return TableStatistics(
         torch.tensor(mean, dtype=torch.float32),
         torch.tensor(scale, dtype=torch.float32),

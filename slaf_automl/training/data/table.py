@@ -90,7 +90,10 @@ def target_column(source: str, table: pa.Table, name: str) -> np.ndarray:
                 remedy="correct or drop the row",
             )
         return values
-    return np.array([str(value) for value in column.to_pylist()])
+    labels = [str(value) for value in column.to_pylist()]
+    if "" in labels:
+        raise _empty_cell(source, name, labels.index("") + 1)
+    return np.array(labels)
 
 
 def shown(names: tuple[str, ...]) -> str:
@@ -108,7 +111,7 @@ def _numeric_column(source: str, name: str, column: Any) -> np.ndarray:
             remedy="turn it into numbers (days since a date, month, hour) or drop it",
         )
     if pa.types.is_null(kind):
-        raise DataError(f"{source}: column {name!r} is empty", remedy="drop it")
+        raise DataError(f"{source}: column {name!r} is empty", expected="a number in every row")
     if not (pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         _refuse_text(source, name, column.to_pylist())
     _refuse_nulls(source, name, column)
@@ -119,21 +122,32 @@ def _numeric_column(source: str, name: str, column: Any) -> np.ndarray:
 def _refuse_nulls(source: str, name: str, column: Any) -> None:
     if column.null_count:
         row = int(np.flatnonzero(pc.is_null(column).to_numpy())[0])
-        raise DataError(
-            f"{source}: row {row + 1}, column {name!r} is empty or NaN",
-            expected="a value in every cell",
-            remedy="fill the gap or drop the row",
-        )
+        raise _empty_cell(source, name, row + 1)
+
+
+def _empty_cell(source: str, name: str, row: int) -> DataError:
+    return DataError(
+        f"{source}: row {row}, column {name!r} is empty or NaN",
+        expected="a value in every cell",
+        remedy="fill the gap or drop the row",
+    )
 
 
 def _refuse_text(source: str, name: str, values: list[Any]) -> None:
     for row, value in enumerate(values, start=1):
-        try:
-            float(value)
-        except (TypeError, ValueError):
+        if not _is_number(value):
             raise DataError(
                 f"{source}: row {row}, column {name!r}: {str(value)[:40]!r} is not a number",
                 expected="numeric features",
                 remedy="correct the cell, or encode or drop the column",
-            ) from None
+            )
     raise DataError(f"{source}: column {name!r} is text", expected="numeric features")
+
+
+def _is_number(value: Any) -> bool:
+    """Say whether a cell reads as a number in a file (Python alone would take `1_000` for one)."""
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return "_" not in str(value)

@@ -49,6 +49,24 @@ def test_write_that_cannot_be_is_one_line_and_leaves_nothing(tmp_path, target):
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize("inner", ["inner", "deeper/inner"])
+def test_write_below_a_file_is_one_line_and_keeps_the_file(tmp_path, inner):
+    file = tmp_path / "taken"
+    file.write_bytes(b"precious")
+    with pytest.raises(SlafError, match="cannot write") as error:
+        write_bytes(file / inner, b"content")
+    assert f"cannot write {file / inner}: " in one_line(error)
+    assert file.read_bytes() == b"precious"
+
+
+def test_name_too_long_for_the_file_system_is_one_line(tmp_path):
+    path = tmp_path / ("x" * 300)
+    with pytest.raises(SlafError) as error:
+        write_bytes(path, b"content")
+    assert f"cannot write {path}: " in one_line(error)
+    assert list(tmp_path.iterdir()) == []
+
+
 LIMITED = """
 import resource, sys
 from pathlib import Path
@@ -172,3 +190,12 @@ def test_missing_new_folder_is_one_line(tmp_path):
     with pytest.raises(SlafError, match="cannot write") as error:
         replace_folder(tmp_path / "partial", tmp_path / "best")
     assert str(tmp_path / "best") in one_line(error)
+
+
+def test_missing_new_folder_leaves_the_old_one_in_place(tmp_path):
+    final = filled(tmp_path / "best", "old")
+    with pytest.raises(SlafError, match="cannot write") as error:
+        replace_folder(tmp_path / "partial", final)
+    assert str(final) in one_line(error)
+    assert (final / "old").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [final]

@@ -150,6 +150,21 @@ def test_copy_refuses_a_place_that_holds_something(exported, tmp_path, there):
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("there", ["new", "empty"])
+def test_copy_of_an_incomplete_bundle_makes_nothing(exported, tmp_path, name, there):
+    source, target = tmp_path / "source", tmp_path / "deep" / "copy"
+    copy_bundle(exported("iris").folder, source)
+    (source / name).unlink()
+    if there == "empty":
+        target.mkdir(parents=True)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(BundleError) as caught:
+        copy_bundle(source, target)
+    assert str(caught.value) == f"{source / name} is missing; search again to export anew"
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_bundle_can_be_written_from_what_was_read(exported, tmp_path):
     case = exported("far")
     found = read_bundle(case.folder)

@@ -83,7 +83,14 @@ def test_foreign_json_and_newer_schemas_are_refused(folder, document):
         (lambda d: d["candidate"]["architecture"].update(family="cnn"), "'cnn'"),
         (lambda d: d["candidate"]["architecture"].update(surprise=1), "'surprise'"),
         (lambda d: d["candidate"]["architecture"].update(widths=[10**9, 10**9]), "memory"),
+        (lambda d: d["candidate"]["architecture"].update(widths=[10**30, 5]), ""),
         (lambda d: d["candidate"]["recipe"].update(epochs="many"), "epochs"),
+        (lambda d: d["data"].update(features=d["data"]["features"][:1]), "inputs 4; expected 1"),
+        (lambda d: d["data"].update(task="regression"), "3 classes for task regression"),
+        (lambda d: d["data"].update(task="regression", classes=[]), "outputs 3; expected 1"),
+        (lambda d: d["data"].update(centred_inputs=True), "centred_inputs False; expected True"),
+        (lambda d: slot(d)["parameters"].pop("start") and None, "'start' of activation 'slaf'"),
+        (lambda d: slot(d)["parameters"].pop("clip") and None, "'clip' of activation 'slaf'"),
         (lambda d: d["data"].update(classes=[]), "classes"),
         (lambda d: d["data"].update(task="ranking"), "'ranking'"),
         (lambda d: slot(d).update(kind="snake"), "'snake'"),
@@ -151,6 +158,33 @@ def test_missing_foreign_and_misshapen_tensors_are_named(folder, change, word):
     change(state)
     save_file(state, path)
     assert word in complaint(folder)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda t: t.to(torch.int32),
+        lambda t: t.double(),
+        lambda t: t.half(),
+        lambda t: torch.full_like(t, torch.nan),
+        lambda t: torch.cat([t[:-1], torch.full_like(t[-1:], -torch.inf)]),
+    ],
+    ids=["int32", "float64", "float16", "nan", "one infinity"],
+)
+@pytest.mark.parametrize("name", ["layers.1.weight", "slots.0.coefficients"])
+def test_tensor_that_is_not_finite_float32_is_named(folder, name, damage):
+    path = folder / "model.safetensors"
+    state = load_file(path)
+    state[name] = damage(state[name])
+    save_file(state, path)
+    assert complaint(folder) == f"{folder}: tensor {name!r} is not finite float32"
+
+
+@pytest.mark.parametrize("document", [[], "text", 7, None])
+def test_metrics_that_are_no_object_are_refused(folder, document):
+    (folder / "metrics.json").write_text(json.dumps(document))
+    message = complaint(folder)
+    assert message == (f"{folder / 'metrics.json'}: {type(document).__name__}; expected an object")
 
 
 class Trap:

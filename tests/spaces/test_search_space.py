@@ -7,10 +7,12 @@ import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from space_cases import BUDGET, DIGITS, MLP, ask, infos, modest, problems
+from optuna.distributions import IntDistribution
+from space_cases import BUDGET, DIGITS, MLP, ask, edited, infos, modest, problems, write
 
 from slaf_automl.errors import BudgetError
 from slaf_automl.networks import count_cost
+from slaf_automl.spaces import SearchSpace
 from slaf_automl.spec import Budget, Candidate, dumps
 
 
@@ -208,3 +210,20 @@ def test_the_description_names_every_dimension_and_its_values():
     assert rows["clip"].endswith("always 3.0")
     assert rows["widths"].endswith("2 to 32,768 units")
     assert "54 epochs" in rows["training"]
+
+
+def test_log_scales_of_integers_are_asked_for_as_promised(tmp_path):
+    scales = {"depth": (1, 3), "slot.degree": (2, 6)}
+    changes = [
+        (("dimensions", name), {"low": low, "high": high, "log": True})
+        for name, (low, high) in scales.items()
+    ]
+    space = SearchSpace.load(write(tmp_path, edited(*changes)))
+    promised = space.distributions(DIGITS, BUDGET)
+    assert promised["depth"] == IntDistribution(1, 3, log=True)
+    assert promised["slot0.degree"] == IntDistribution(2, 6, log=True)
+    asked = {}
+    for seed in range(20):
+        asked |= ask(space, DIGITS, BUDGET, seed)[0].distributions
+    assert {"depth", "slot0.degree"} <= asked.keys()
+    assert asked == {name: promised[name] for name in asked}

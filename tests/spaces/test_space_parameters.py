@@ -2,15 +2,16 @@
 
 import dataclasses
 
+import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from space_cases import BUDGET, DIGITS, MLP, ask, edited, infos, modest, write
 
-from slaf_automl.errors import SpaceError
+from slaf_automl.errors import BudgetError, SpaceError
 from slaf_automl.networks import count_cost
 from slaf_automl.spaces import SearchSpace
-from slaf_automl.spec import Budget
+from slaf_automl.spec import ActivationSpec, Budget, dumps
 
 STORED = {
     "depth": 2,
@@ -116,6 +117,31 @@ def test_a_value_out_of_range_or_of_another_type_is_refused(name, value, allowed
     assert allowed in message
 
 
+@pytest.mark.parametrize("depth", [1.0, 2.0])
+def test_a_whole_float_decodes_to_the_integer_it_means(depth):
+    # JSON writers of other languages may print 2 as 2.0.
+    found = MLP.decode({**STORED, "depth": depth, "slot0.degree": 4.0}, DIGITS, BUDGET)
+    wanted = MLP.decode({**STORED, "depth": int(depth), "slot0.degree": 4}, DIGITS, BUDGET)
+    assert type(found.architecture.placement[0]["degree"]) is int
+    assert len(found.architecture.placement) == depth
+    # Equality alone would let 4.0 pass for 4.
+    assert dumps(found.to_json()) == dumps(wanted.to_json())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("slot2.degree", 99),
+        ("slot2.activation", "gelu"),
+        ("slot1.hybrid", 0.3),
+        ("shape", "triangle"),
+    ],
+)
+def test_a_parameter_that_the_candidate_does_not_need_is_checked_too(name, value):
+    message = refusal(depth=1, **{name: value})
+    assert message.startswith(f"{name} = {value!r}")
+
+
 def test_the_ends_of_every_range_decode():
     for name, low, high in (
         ("depth", 1, 2),
@@ -172,8 +198,37 @@ def test_a_candidate_of_another_budget_is_not_encoded():
         MLP.encode(CANDIDATE, DIGITS, Budget(parameters=4_000))
 
 
+def test_a_candidate_whose_spec_lacks_a_parameter_is_not_encoded():
+    # Built past the kinds' own constructors, which would fill it in.
+    bare = (CANDIDATE.architecture.placement[0], ActivationSpec("relu", {}))
+    for placement in (bare, bare[::-1]):
+        architecture = dataclasses.replace(CANDIDATE.architecture, placement=placement)
+        with pytest.raises(SpaceError, match="is not in space 'mlp'"):
+            MLP.encode(dataclasses.replace(CANDIDATE, architecture=architecture), DIGITS, BUDGET)
+
+
+def test_a_single_depth_is_held_against_the_budget(tmp_path):
+    space = SearchSpace.load(write(tmp_path, edited((("dimensions", "depth"), {"value": 3}))))
+    least = space.smallest_budget(DIGITS).parameters
+    assert least > MLP.smallest_budget(DIGITS).parameters
+    for refused in (
+        lambda budget: space.distributions(DIGITS, budget),
+        lambda budget: space.suggest(optuna.trial.FixedTrial({}), DIGITS, budget),
+        lambda budget: space.decode({}, DIGITS, budget),
+    ):
+        with pytest.raises(BudgetError, match=f"expected at least {least:,} for space 'mlp'"):
+            refused(Budget(parameters=least - 1))
+    _, candidate = ask(space, DIGITS, Budget(parameters=least), 0)
+    assert len(candidate.architecture.widths) == 3
+
+
 CUSTOM = {
     "one depth": (("depth", {"value": 1}),),
+    "three layers": (("depth", {"value": 3}),),
+    "log integers": (
+        ("depth", {"low": 1, "high": 3, "log": True}),
+        ("slot.degree", {"low": 2, "high": 6, "log": True}),
+    ),
     "deep only": (("depth", {"low": 2, "high": 2}),),
     "one shape": (("shape", {"value": "decreasing"}),),
     "no constant shape": (("shape", {"choices": ["increasing", "decreasing"]}),),

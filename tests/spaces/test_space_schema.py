@@ -1,6 +1,7 @@
 """Space files are read strictly: each mistake is named by file, key path and what is allowed."""
 
 import pytest
+import yaml
 from space_cases import DELETED, MLP, document, edited, write
 
 from slaf_automl.activations import BASES
@@ -94,11 +95,14 @@ WRONG_TYPES = [
     (training("gradient_clip", 0), ("training.gradient_clip", "positive number or null")),
     (training("gradient_clip", "off"), ("training.gradient_clip", "'off'", "null")),
     (training("gradient_clip", True), ("training.gradient_clip", "True", "null")),
+    (training("gradient_clip", float("inf")), ("training.gradient_clip", "inf", "null")),
+    (training("gradient_clip", 10**400), ("training.gradient_clip", "positive number or null")),
     (training("patience", 0), ("training.patience", "at least 1")),
     (training("patience", 2.5), ("training.patience", "2.5", "an integer")),
     (dimension("depth", 3), ("depth", "3", *FORMS)),
     (dimension("depth", None), ("depth", "None", *FORMS)),
     (dimension("depth", {}), ("depth", *FORMS)),
+    (dimension("depth", {"choices": [1, 3]}), ("depth", "{'choices': [1, 3]}", *FORMS)),
     (dimension("depth", {"low": 1}), ("depth", *FORMS)),
     (dimension("depth", {"low": "one", "high": 3}), ("depth.low", "'one'", "1 to 16")),
     (dimension("depth", {"low": 1, "high": True}), ("depth.high", "True", "1 to 16")),
@@ -152,6 +156,7 @@ UNKNOWN_WORDS = [
     ((("schema",), 2), ("schema 2", "expected 1")),
     ((("schema",), 0), ("schema 0", "expected 1")),
     ((("schema",), "1"), ("schema '1'", "expected 1")),
+    ((("schema",), True), ("schema True", "expected 1")),
 ]
 
 NOT_A_SPACE = [
@@ -165,7 +170,7 @@ NOT_A_SPACE = [
 @pytest.mark.parametrize(
     ("change", "fragments"),
     [*UNKNOWN_KEYS, *WRONG_TYPES, *OUT_OF_RANGE, *UNKNOWN_WORDS],
-    ids=lambda part: f"{'.'.join(part[0])}={part[1]!r}" if isinstance(part[0], tuple) else "",
+    ids=lambda part: f"{'.'.join(part[0])}={part[1]!r:.60}" if isinstance(part[0], tuple) else "",
 )
 def test_a_mistake_is_refused_by_key_and_with_what_is_allowed(tmp_path, change, fragments):
     message = refusal(write(tmp_path, edited(change)))
@@ -194,9 +199,43 @@ def test_a_document_that_is_no_mapping_is_refused(tmp_path, text, given):
     assert all(key in message for key in TOP)
 
 
-@pytest.mark.parametrize("text", ["{", "a: b: c", "key: [1, 2", "\tkey: 1", "? [a]\n: {b: *c}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("{", "a: b: c", "key: [1, 2", "\tkey: 1", "? [a]\n: {b: *c}"),
+        pytest.param("version: 2024-99-45", id="no such date"),
+        pytest.param("[" * 3000, id="nested beyond the stack"),
+    ],
+)
 def test_text_that_is_not_yaml_is_refused(tmp_path, text):
     assert "not valid YAML" in refusal(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ("version: 1\n", "version"),
+        ("  epochs: 54\n", "epochs"),
+        ("  depth:\n    low: 1\n    high: 3\n", "depth"),
+    ],
+)
+def test_a_key_that_is_given_twice_is_refused(tmp_path, line, key):
+    text = yaml.safe_dump(document(), sort_keys=False)
+    assert text.count(line) == 1
+    message = refusal(write(tmp_path, text.replace(line, line + line)))
+    assert f"key {key!r} is given twice" in message
+
+
+@pytest.mark.parametrize(("share", "needed"), [(0.75, 2), (0.95, 10)])
+def test_widths_must_leave_room_for_a_learned_channel(tmp_path, share, needed):
+    def sized(most):
+        hybrid = dimension("slot.hybrid", {"choices": [0.0, share]})
+        return edited((("widths",), {"least": 1, "most": most}), hybrid)
+
+    message = refusal(write(tmp_path, sized(needed - 1)))
+    assert f"widths.most {needed - 1}; expected at least {needed}" in message
+    assert f"hybrid share of {share}" in message
+    assert SearchSpace.load(write(tmp_path, sized(needed))).file.widths.most == needed
 
 
 def test_bytes_that_are_not_text_are_refused(tmp_path):
@@ -213,7 +252,8 @@ def test_yaml_cannot_run_code(tmp_path):
 
 
 def test_a_directory_and_a_missing_file_are_refused_with_the_shipped_names(tmp_path):
-    for path in (tmp_path, tmp_path / "missing.yaml", "mpl"):
+    too_long = "x" * 300  # for a file's name on any usual file system
+    for path in (tmp_path, tmp_path / "missing.yaml", "mpl", too_long):
         message = refusal(path)
         assert "a shipped space (mlp) or a YAML file" in message
 

@@ -106,6 +106,8 @@ def test_a_wrong_type_is_refused_by_field(value, field):
         ("Budget", "parameters", None, "Budget.parameters"),
         ("Recipe", "learning_rate", "fast", "Recipe.learning_rate"),
         ("Recipe", "learning_rate", True, "Recipe.learning_rate"),
+        pytest.param(*("Recipe", "learning_rate", 10**400, "Recipe.learning_rate"), id="huge"),
+        pytest.param(*("Recipe", "gradient_clip", -(10**400), "Recipe.gradient_clip"), id="-huge"),
         ("Recipe", "epochs", 5.5, "Recipe.epochs"),
         ("Recipe", "epochs", None, "Recipe.epochs"),
         ("Recipe", "gradient_clip", "off", "Recipe.gradient_clip"),

@@ -27,14 +27,17 @@ RESULT = TrialResult("complete", 0.5, epochs=1)
 NOT_COUNTS = (0, -1, 1.5, 2.0, True, "3", None, NAN)
 """What a number of things of at least one cannot be."""
 
-NOT_POSITIVE = (0, 0.0, -1e-9, INF, NAN, True, "1")
-NOT_FROM_ZERO = (-1e-9, INF, NAN, True, "1", None)
+HUGE = 10**400
+"""An integer that no float can hold."""
+
+NOT_POSITIVE = (0, 0.0, -1e-9, INF, NAN, True, "1", HUGE)
+NOT_FROM_ZERO = (-1e-9, INF, NAN, True, "1", None, HUGE)
 
 
 def cases(whole, /, **fields):
     """List one case per refused content of each field."""
     return [
-        pytest.param(whole, name, content, id=f"{name_of(whole)}.{name}={content!r}")
+        pytest.param(whole, name, content, id=f"{name_of(whole)}.{name}={content!r:.60}")
         for name, contents in fields.items()
         for content in contents
     ]
@@ -59,15 +62,23 @@ REFUSED = [
         family=("cnn", "", None),
         inputs=NOT_COUNTS,
         outputs=NOT_COUNTS,
-        widths=[(), *((8, bad) for bad in NOT_COUNTS)],
-        placement=((), (RELU,), (RELU, SLAF, RELU)),
+        widths=[(), [8, 5], "85", *((8, bad) for bad in NOT_COUNTS)],
+        placement=((), (RELU,), (RELU, SLAF, RELU), ("slaf", "relu"), [SLAF, RELU]),
+        centred_inputs=("no", 0, None),
+    ),
+    *cases(Candidate(ARCHITECTURE, Recipe()), architecture=(None, {}), recipe=(None, SLAF)),
+    *cases(
+        Cost((("a", 1),)),
+        parts=((("a", 1, 2),), (("a",),), ((5, 1),), (("a", 1.5),), ("ab",), [("a", 1)]),
     ),
     *cases(
         INFO,
         task=("ranking", "", None),
         classes=((), (0,), (0, 1, 2)),
         rows=NOT_COUNTS,
-        features=((),),
+        features=((), (1, 2), ("a", None), ["a"], "ab"),
+        target=(None, 5),
+        centred_inputs=("no", 0, None),
     ),
     *cases(
         RESULT,
@@ -79,7 +90,7 @@ REFUSED = [
     *cases(
         SLAF,
         kind=("", "two words", "3d", None, 5),
-        parameters=(None, [], {"degree": [3]}, {3: "degree"}, {"basis": {}}),
+        parameters=(None, [], {"degree": [3]}, {3: "degree"}, {"basis": {}}, {"clip": NAN}),
     ),
 ]
 
@@ -89,8 +100,9 @@ def test_a_field_out_of_range_is_refused(value, field, content):
     with pytest.raises(SpecError) as caught:
         dataclasses.replace(value, **{field: content})
     message = str(caught.value)
-    words = {"placement": "activation specs", "parameters": "parameter"}
-    assert words.get(field, field) in message
+    words = {"placement": ("activation specs", "placement"), "parameters": ("parameter",)}
+    words["parts"] = ("Cost",)
+    assert any(word in message for word in words.get(field, (field,)))
     assert "expected" in message
     assert len(message.splitlines()) == 1
 
@@ -150,6 +162,11 @@ def test_classes_must_fit_the_task(task, count, fits):
     else:
         with pytest.raises(SpecError, match=f"{count} classes for task {task}"):
             DataInfo(("a",), "y", task, classes, rows=1)
+
+
+def test_a_candidate_of_nothing_is_refused():
+    with pytest.raises(SpecError, match=r"Candidate\.architecture None; expected Architecture"):
+        Candidate(None, None)
 
 
 def test_cost_refuses_a_negative_part_by_name():

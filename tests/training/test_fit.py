@@ -16,7 +16,7 @@ from small_tables import (
 )
 
 from slaf_automl.errors import DataError
-from slaf_automl.training import METRICS, Supervision, TableData, fit
+from slaf_automl.training import METRICS, SlafModule, Supervision, TableData, fit
 from slaf_automl.training.baselines import constant_value
 from slaf_automl.training.callbacks import BestWeights
 from slaf_automl.training.data import TensorBatches
@@ -140,6 +140,14 @@ def test_exact_epochs_ignore_patience_and_keep_the_last_weights():
 
 def test_exact_epochs_may_be_more_than_the_recipe_s(data):
     assert train(make_candidate(data, epochs=2), data, epochs=5).result.epochs == 5
+
+
+def test_zero_exact_epochs_train_nothing(data):
+    candidate = make_candidate(data, (relu(),))
+    fitted = train(candidate, data, seed=3, epochs=0)
+    assert (fitted.result.epochs, fitted.best_epoch) == (0, 0)
+    assert same_state(fitted.module, SlafModule(candidate, data, seed=3))
+    assert fitted.result.value == constant_value(data, METRICS["rmse"], data.validation)
 
 
 def test_other_batches_are_what_is_trained_on():

@@ -31,6 +31,16 @@ def test_target_need_not_be_there_and_may_be(csv):
     assert np.array_equal(read_features(csv("a,b\n1,2\n"), ("a", "b")), with_target)
 
 
+def test_file_of_one_column_is_enough_for_one_feature(csv):
+    # A target needs a second column; the rows to predict do not.
+    path = csv("a\n1\n2.5\n")
+    assert read_features(path, ("a",)).tolist() == [[1], [2.5]]
+    with pytest.raises(DataError, match="not a CSV file with columns"):
+        read_table(path)
+    with pytest.raises(DataError, match="column 'b' is missing"):
+        read_features(path, ("b",))
+
+
 def test_integers_come_back_as_float64(csv):
     assert read_features(csv("a,b\n1,2\n"), ("a", "b")).dtype == np.float64
 

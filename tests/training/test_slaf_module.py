@@ -1,6 +1,7 @@
 """SlafModule in anyone's Trainer: with the data module, with plain loaders, and from a study."""
 
 import json
+from dataclasses import replace
 
 import optuna
 import pytest
@@ -11,9 +12,9 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from slaf_automl import SearchSpace, SlafModule
-from slaf_automl.errors import DataError
+from slaf_automl.errors import DataError, SlafError
 from slaf_automl.networks import count_cost
-from slaf_automl.spec import Budget
+from slaf_automl.spec import ActivationSpec, Budget
 from slaf_automl.training import METRICS
 from slaf_automl.training.metrics import evaluate
 
@@ -69,6 +70,21 @@ def test_logged_validation_is_that_of_the_module_in_evaluation_mode(task, tmp_pa
     wanted = {"val_loss": float(loss), f"val_{name}": evaluate(module.metric, data.info, found, y)}
     logged = {key: float(trainer.callback_metrics[key]) for key in wanted}
     assert logged == pytest.approx(wanted, rel=1e-4)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_trainer_s_test_logs_loss_and_metric_of_the_test_rows(task, tmp_path):
+    data = make_data(task)
+    module = SlafModule(make_candidate(data), data)
+    trainer = plain_trainer(tmp_path, enable_checkpointing=False)
+    trainer.fit(module, datamodule=data)
+    (logged,) = trainer.test(module, datamodule=data, verbose=False)
+    assert data.test_openings == 1
+    name = module.metric.name
+    assert set(logged) == {"test_loss", f"test_{name}"}
+    x, y = data.open_test()
+    wanted = evaluate(module.metric, data.info, outputs(module, x), y)
+    assert logged[f"test_{name}"] == pytest.approx(wanted, rel=1e-4)
 
 
 def test_data_module_gives_the_normalisers_the_statistics_of_all_training_rows(tmp_path):
@@ -134,6 +150,25 @@ def test_initial_weights_are_a_function_of_the_seed_alone():
     torch.manual_seed(123)
     assert same_state(first, SlafModule(candidate, data, seed=3))
     assert not same_state(first, SlafModule(candidate, data, seed=4))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"inputs": 4}, "inputs 4; expected 3 for this data"),
+        ({"outputs": 2}, "outputs 2; expected 1 for this data"),
+        ({"centred_inputs": True}, "centred_inputs True; expected False for this data"),
+        ({"placement": (ActivationSpec("slaf", {"degree": 2}), relu())}, "slot 0: parameter"),
+    ],
+)
+def test_candidate_that_does_not_fit_the_data_is_refused_at_construction(change, words):
+    data = make_data("regression")
+    candidate = make_candidate(data)
+    other = replace(candidate, architecture=replace(candidate.architecture, **change))
+    for given in (data, data.info.to_json()):
+        with pytest.raises(SlafError, match=words) as caught:
+            SlafModule(other, given)
+        assert len(str(caught.value).splitlines()) == 1
 
 
 def test_unknown_metric_is_refused_at_construction():

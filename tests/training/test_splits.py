@@ -79,7 +79,26 @@ def test_classes_too_rare_to_split_are_refused_in_one_line(labels):
     assert len(message.splitlines()) == 1
 
 
-@pytest.mark.parametrize("number", [-1, 2**32, 1.0, "0", None])
+@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("number", range(4))
+def test_class_of_a_few_rows_that_some_part_would_lack_is_refused_in_words(count, number):
+    with pytest.raises(DataError) as caught:
+        split_rows(100, np.repeat([0, 1], [100 - count, count]), number)
+    message = str(caught.value)
+    assert message.startswith(f"class number 1 has {count} rows, too few for training, validation")
+    assert message.endswith("drop or merge the rarest classes, or add rows")
+    assert len(message.splitlines()) == 1
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint8])
+def test_split_number_may_be_a_numpy_integer(kind):
+    for one, other in zip(
+        parts(split_rows(100, None, kind(7))), parts(split_rows(100, None, 7)), strict=True
+    ):
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("number", [-1, 2**32, 1.0, "0", None, True, False, np.int64(-1)])
 def test_split_number_must_be_an_index(number):
     with pytest.raises(DataError, match="expected an integer from 0"):
         split_rows(100, None, number)

@@ -91,6 +91,36 @@ def test_constant_regression_target_is_refused(value):
         measured(normal_rows(ROWS), np.full(ROWS, value))
 
 
+@pytest.mark.parametrize(
+    ("mean", "spread"),
+    [(0.0, 1e39), (1e25, 1e20), (1e25, 1e12), (0.0, 1e-40)],
+    ids=["float32 overflows", "far away", "far away, narrow", "float32 underflows"],
+)
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+def test_target_whose_squares_float32_cannot_hold_is_refused(mean, spread):
+    y = mean + spread * normal_rows(seed=1)[:, 0]
+    assert len(np.unique(y)) > 100
+    with pytest.raises(DataError) as caught:
+        TableData(make_table(normal_rows(), y))
+    message = str(caught.value)
+    assert "target 'y' has a spread of" in message
+    assert message.endswith("rescale it in the file")
+    assert len(message.splitlines()) == 1
+
+
+@pytest.mark.parametrize("spread", [1e-40, 1e20])
+def test_feature_whose_square_float32_cannot_hold_is_refused_by_name(spread):
+    x = normal_rows()
+    x[:, 1] *= spread
+    with pytest.raises(DataError) as caught:
+        TableData(make_table(x, normal_rows(seed=1)[:, 0]))
+    message = str(caught.value)
+    assert "column 'x1' has a spread of" in message
+    assert "expected between 1e-15 and 1e+15" in message
+    assert message.endswith("rescale it in the file")
+    assert len(message.splitlines()) == 1
+
+
 def test_only_training_rows_are_measured():
     x, y = normal_rows(), normal_rows(seed=1)[:, 0]
     table = make_table(x, y)

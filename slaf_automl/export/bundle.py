@@ -19,6 +19,7 @@ from slaf_automl.export.onnx import to_onnx
 from slaf_automl.files import make_folder, read_json, replace_folder, write_bytes, write_json
 from slaf_automl.networks import DeployedMLP, count_cost, require_fit
 from slaf_automl.spec import SCHEMA, Candidate, DataInfo
+from slaf_automl.training import find_metric
 
 FILES = ("candidate.json", "model.safetensors", "model.onnx", "metrics.json", "MODEL_CARD.md")
 
@@ -106,6 +107,7 @@ def read_bundle(path: str | Path) -> Bundle:
             raise BundleError(
                 f"{folder / 'metrics.json'}: {type(metrics).__name__}", expected="an object"
             )
+        find_metric(metrics.get("metric"), info)
     except BundleError:
         raise
     except SlafError as error:

@@ -16,6 +16,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from slaf_automl.errors import SlafError
 from slaf_automl.spec import Candidate, TrialResult
+from slaf_automl.spec.codec import require_integer
 from slaf_automl.training.baselines import constant_value
 from slaf_automl.training.callbacks import BestWeights, DivergenceGuard, Rungs, StopWhenAsked
 from slaf_automl.training.data import TableData, TensorBatches
@@ -88,6 +89,8 @@ def fit(
     Raises:
         SlafError: a candidate that does not fit the data, or an unknown metric.
     """
+    if epochs is not None:
+        require_integer("epochs", epochs, 0)
     watch = supervision or Supervision()
     kind = find_metric(metric, data.info)
     recipe = candidate.recipe

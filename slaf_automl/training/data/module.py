@@ -57,15 +57,16 @@ class TableData(LightningDataModule):
         batch_size: int | None = None,
     ) -> None:
         super().__init__()
-        self.table, self.split, self.seed, self.batch_size = table, split, seed, batch_size
+        self.table, self.seed, self.batch_size = table, seed, batch_size
         kind = _task(table, task)
         classes, y = _encode_target(table, kind)
         rows = split_rows(len(table.x), y if classes else None, split)
-        x = torch.from_numpy(table.x.astype(np.float32))
-        target = torch.from_numpy(y if classes else y.astype(np.float32))
+        self.split = int(split)
         self.statistics: TableStatistics = measure(
             table, table.x[rows.train], None if classes else y[rows.train]
         )
+        x = torch.from_numpy(table.x.astype(np.float32))
+        target = torch.from_numpy(y if classes else y.astype(np.float32))
         self.info = DataInfo(
             features=table.features,
             target=table.target,

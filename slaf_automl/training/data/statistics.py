@@ -51,7 +51,8 @@ def _measure_target(table: Table, y: np.ndarray) -> tuple[float, float]:
             expected="a target that varies",
             remedy="choose another target column",
         )
-    mean, spread = float(y.mean()), float(y.std())
+    with np.errstate(over="ignore"):
+        mean, spread = float(y.mean()), float(y.std())
     if not 1 / _LARGEST < spread < _LARGEST or abs(mean) > _LARGEST:
         raise DataError(
             f"{table.source}: target {table.target!r} has a spread of {spread:.3g} around "
@@ -78,12 +79,13 @@ def measure(table: Table, x: np.ndarray, y: np.ndarray | None) -> TableStatistic
     spread = np.where(x.min(0) == x.max(0), 0.0, spread)
     if not spread.any():
         raise DataError(f"{table.source}: every feature is constant", remedy="add columns")
-    varying = spread[spread > 0]
-    if varying.min() < 1 / _LARGEST or np.abs(x).max() > _LARGEST:
-        worst = int(np.where(spread > 0, np.abs(np.log(np.maximum(spread, 1e-300))), 0).argmax())
+    extreme = (np.abs(x).max(0) > _LARGEST) | ((spread > 0) & (spread < 1 / _LARGEST))
+    if extreme.any():
+        worst = int(extreme.argmax())
         raise DataError(
-            f"{table.source}: column {table.features[worst]!r} has a spread of {spread[worst]:.3g}",
-            expected=f"between {1 / _LARGEST:g} and {_LARGEST:g}",
+            f"{table.source}: column {table.features[worst]!r} has mean {mean[worst]:.3g} and "
+            f"spread {spread[worst]:.3g}",
+            expected=f"magnitudes between {1 / _LARGEST:g} and {_LARGEST:g}",
             remedy="rescale it in the file",
         )
     offset = np.divide(np.abs(mean), spread, out=np.zeros_like(mean), where=spread > 0)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.exceptions import StorageInternalError
 
 from slaf_automl.conclusion import Conclusion
 from slaf_automl.driver import (
@@ -23,7 +24,7 @@ from slaf_automl.driver import (
     RunFolder,
     StepLine,
 )
-from slaf_automl.errors import SlafError
+from slaf_automl.errors import DataError, SlafError, StudyError
 from slaf_automl.export import Bundle, copy_bundle
 from slaf_automl.networks import DeployedMLP, count_cost
 from slaf_automl.report import result_table
@@ -128,7 +129,7 @@ def search(
             that was there before is changed.
     """
     _require_counts(trials, confirmations, timeout, seed)
-    table = data if isinstance(data, TableData) else _load(data, target, task, split, seed)
+    table = _table(data, target, task, split, seed)
     plan = _Plan(
         data=table,
         space=space if isinstance(space, SearchSpace) else SearchSpace.load(space),
@@ -151,6 +152,10 @@ def search(
             arms = plan.arms(run)
             stopped = plan.run_trials(run, arms, interruption)
             bundle = plan.conclude(run, arms, interruption)
+    except StorageInternalError as error:
+        raise StudyError(
+            f"the storage failed: {str(error)[:200]}", remedy="run the same command again to go on"
+        ) from None
     except BaseException:
         if out is None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -188,6 +193,11 @@ class _Plan:
 
     def arms(self, run: RunFolder) -> list[Arm]:
         """Open the studies, the mix first."""
+        if not self.control and run.holds("relu"):
+            raise StudyError(
+                f"{run.folder} was searched with its ReLU control",
+                remedy="leave control on, or choose another folder",
+            )
         spaces = {"mix": self.space, "relu": self.space.control()}
         return [
             self._arm(run, name, space)
@@ -229,9 +239,18 @@ class _Plan:
             progress=ProgressLine(
                 self.trials * len(arms), done, self.metric.name, quiet=self.quiet
             ),
+            alone=run.alone,
         )
         rungs = self.space.rungs(self.data)
-        driver.run(SequentialEvaluator(self.data, self.metric.name, rungs, self.accelerator))
+        driver.run(
+            SequentialEvaluator(
+                self.data,
+                self.metric.name,
+                rungs,
+                batch_seed=self.seed,
+                accelerator=self.accelerator,
+            )
+        )
         if all(len(arm.finished()) >= self.trials for arm in arms):
             return None
         self.say(_stopped_in_words(str(interruption.reason), arms, self.trials))
@@ -264,9 +283,19 @@ class _Plan:
             steps.close()
 
 
-def _load(
-    data: str | Path, target: str | None, task: str | None, split: int, seed: int
-) -> TableData:
+def _table(data: Any, target: str | None, task: str | None, split: int, seed: int) -> TableData:
+    if isinstance(data, TableData):
+        if target is not None or task is not None or split not in (0, data.split):
+            raise DataError(
+                "target, task or split beside a TableData, which has its own",
+                remedy="give them to TableData, or give the file",
+            )
+        return data
+    if not isinstance(data, (str, Path)):
+        raise DataError(
+            f"data of type {type(data).__name__}",
+            expected="a CSV file, sklearn:NAME, or a TableData of a Table in memory",
+        )
     return TableData.load(data, target, task=task, split=split, seed=seed)
 
 

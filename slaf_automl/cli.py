@@ -6,6 +6,7 @@ after a third Ctrl-C.
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -44,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain(str(error))
         return _USAGE
     except OSError as error:
-        _complain(str(cannot_write(Path(str(error.filename or "the output")), error)))
+        where = Path(str(error.filename or "the output"))
+        full = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EACCES)
+        _complain(str(cannot_write(where, error)) if full else f"{where}: {error.strerror}")
         return _USAGE
     except KeyboardInterrupt:
         _complain("interrupted; run the same command again to go on")
@@ -149,7 +152,10 @@ def _export(options: Namespace) -> None:
     if target.is_dir():
         raise SlafError(f"{target} is a folder", expected="a file to write")
     make_folder(target.absolute().parent)
-    content = (find_bundle(options.run) / f"model.{options.format}").read_bytes()
+    source = find_bundle(options.run) / f"model.{options.format}"
+    if not source.is_file():
+        raise SlafError(f"{source} is missing", remedy="run the search again to export it anew")
+    content = source.read_bytes()
     write_bytes(target, content)
     print(f"{target}: {len(content):,} bytes")
 

@@ -8,8 +8,9 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from slaf_automl.driver import Arm, RunFolder, derive_seed
-from slaf_automl.errors import StudyError
+from slaf_automl.errors import BundleError, SlafError, StudyError
 from slaf_automl.export import Bundle, read_bundle, write_bundle
+from slaf_automl.export.bundle import FILES
 from slaf_automl.files import read_json, write_json
 from slaf_automl.networks import count_cost
 from slaf_automl.report import (
@@ -26,6 +27,8 @@ from slaf_automl.training.baselines import constant_value, linear_parameters, li
 from slaf_automl.training.confirmation import ConfirmedNetwork, Confirmer
 
 _OPENINGS = "test_openings"
+_EVIDENCE = "evidence.json"
+"""Decision and figures together: the test rows are not read again for a decision that stands."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,9 @@ class Conclusion:
         chosen = self._choose()
         seeds = [derive_seed(self.seed, "confirmation", i) for i in range(self.confirmations)]
         decision = self._decision(chosen, seeds)
-        if (standing := self._standing(decision)) is not None:
-            return standing
+        metrics = self._standing(decision)
+        if metrics is not None and (bundle := self._standing_bundle()) is not None:
+            return bundle
         winners = [self._confirm(arm, trial, count, seeds) for arm, trial, count in chosen]
         mix, relu = winners[0], winners[1] if len(winners) > 1 else None
         better = self.confirmer.metric.better
@@ -89,7 +93,9 @@ class Conclusion:
             self.run.folder / "decision.json",
             {**decision, "winner": name, "validation": validation, "exported": exported.seed},
         )
-        metrics = self._open_test(winners, winner, exported)
+        if metrics is None:
+            metrics = self._open_test(winners, winner, exported)
+            write_json(self.run.folder / _EVIDENCE, {"decision": decision, "metrics": metrics})
         bundle = Bundle(exported.network, winner.candidate, self.data.info, metrics)
         sample = self.data.validation[0][:512]
         write_bundle(self.run.bundle, bundle, sample, float(self.data.statistics.target_spread))
@@ -122,14 +128,23 @@ class Conclusion:
             },
         }
 
-    def _standing(self, decision: dict[str, Any]) -> Bundle | None:
-        path = self.run.folder / "decision.json"
-        if not path.exists() or not (self.run.bundle / "metrics.json").exists():
+    def _standing(self, decision: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the figures of an earlier conclusion of the same decision, if there are any."""
+        try:
+            evidence = read_json(self.run.folder / _EVIDENCE)
+            metrics: dict[str, Any] = evidence["metrics"]
+            return metrics if evidence["decision"] == decision else None
+        except (SlafError, KeyError, TypeError):
             return None
-        earlier = read_json(path)
-        if any(earlier.get(key) != value for key, value in decision.items()):
+
+    def _standing_bundle(self) -> Bundle | None:
+        """Return the bundle of the run folder, None if a file of it is missing or damaged."""
+        try:
+            if not all((self.run.bundle / name).is_file() for name in FILES):
+                return None
+            return read_bundle(self.run.bundle)
+        except BundleError:
             return None
-        return read_bundle(self.run.bundle)
 
     def _confirm(self, arm: Arm, trial: FrozenTrial, count: int, seeds: list[int]) -> ArmWinner:
         candidate = arm.decode(trial.params)
@@ -140,6 +155,7 @@ class Conclusion:
             trials=count,
             slots=tuple(slot_in_words(spec) for spec in candidate.architecture.placement),
             widths=candidate.architecture.widths,
+            learned=any(kind != "relu" for kind in candidate.architecture.kinds),
             validation=tuple(_known(n.validation) for n in networks),
         )
         return ArmWinner(candidate, trial.number, networks, figures)
@@ -147,15 +163,22 @@ class Conclusion:
     def _export_network(self, winner: ArmWinner) -> ConfirmedNetwork:
         """Return the seed with the best validation, or the refit on all rows but the test's."""
         better = self.confirmer.metric.better
-        best = winner.networks[0]
-        for network in winner.networks[1:]:
+        whole = [network for network in winner.networks if network.finite]
+        if not whole:
+            raise StudyError(
+                f"the winner of arm {winner.figures.name!r} diverged with every fresh seed",
+                remedy="lower the learning rates of the space, or make more trials",
+            )
+        best = whole[0]
+        for network in whole[1:]:
             if better(_known(network.validation), _known(best.validation)):
                 best = network
         if not self.refit:
             return best
         epochs = sorted(n.epochs for n in winner.networks)[len(winner.networks) // 2]
         seed = derive_seed(self.seed, "refit")
-        return self.confirmer.refit(winner.candidate, seed, max(1, epochs))
+        again = self.confirmer.refit(winner.candidate, seed, max(1, epochs))
+        return again if again.finite else best
 
     def _open_test(
         self, winners: list[ArmWinner], winner: ArmWinner, exported: ConfirmedNetwork
@@ -186,7 +209,7 @@ class Conclusion:
                 "seed": exported.seed,
                 "validation": exported.validation,
                 "test": value(exported.network, test),
-                "refit": self.refit,
+                "refit": exported.validation is None,
             },
             "test": {key: own[key] for key in ("mean", "spread", "values")},
             "mix": mix.to_json(),

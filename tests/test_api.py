@@ -193,6 +193,55 @@ def test_without_control_no_gain_is_claimed(tmp_path, quick_space):
     assert "no gain is claimed" in str(result)
 
 
+def test_a_controlled_run_is_not_turned_into_one_without(digits, quick_space):
+    with pytest.raises(StudyError, match="was searched with its ReLU control"):
+        slaf_automl.search(
+            "sklearn:digits",
+            budget=2_000,
+            trials=3,
+            space=quick_space,
+            confirmations=2,
+            out=digits.folder,
+            control=False,
+        )
+
+
+def test_a_lost_bundle_is_rebuilt_without_reading_the_test_rows_again(tmp_path, quick_space):
+    def run():
+        return slaf_automl.search(
+            "sklearn:iris",
+            budget=200,
+            trials=2,
+            space=quick_space,
+            confirmations=2,
+            out=tmp_path / "run",
+        )
+
+    first = run()
+    (tmp_path / "run/best/model.onnx").unlink()
+    again = run()
+    assert again.metrics == first.metrics
+    assert again.metrics["test_openings"] == 1
+    assert (tmp_path / "run/best/model.onnx").exists()
+
+
+def test_another_split_in_the_folder_is_refused_even_without_its_journal(tmp_path, quick_space):
+    arguments = {"budget": 200, "trials": 1, "space": quick_space, "confirmations": 1}
+    slaf_automl.search("sklearn:iris", out=tmp_path / "run", **arguments)
+    (tmp_path / "run/study.journal").unlink()
+    with pytest.raises(StudyError, match="split of the data"):
+        slaf_automl.search("sklearn:iris", split=1, out=tmp_path / "run", **arguments)
+
+
+def test_words_beside_a_table_that_has_its_own_are_refused(tmp_path):
+    data = TableData.load("sklearn:iris")
+    for words in ({"target": "x"}, {"task": "regression"}, {"split": 3}):
+        with pytest.raises(SlafError, match="beside a TableData"):
+            slaf_automl.search(data, budget=200, trials=1, out=tmp_path / "run", **words)
+    with pytest.raises(SlafError, match="data of type ndarray"):
+        slaf_automl.search(np.ones((3, 3)), budget=200, trials=1, out=tmp_path / "run")
+
+
 def test_refit_trains_on_validation_rows_too_and_says_so(tmp_path, quick_space):
     result = slaf_automl.search(
         "sklearn:wine",

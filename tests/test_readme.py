@@ -72,3 +72,7 @@ def test_every_path_the_readme_names_exists():
     named = set(re.findall(r"(?:scripts|docs|search_spaces|slaf_automl)/[\w/.]*", README))
     assert named
     assert not [path for path in named if not (ROOT / path).exists()]
+
+
+def test_no_figure_is_left_open():
+    assert "FIGURE" not in README

@@ -64,6 +64,10 @@ class Driver:
         parameters: candidate ↦ its deployed parameters.
         stopping: whether the search is ending.
         progress: where to show how it goes.
+        alone: no other driver can have the studies open.
+
+    Raises:
+        StudyError: another, living driver runs trials of these studies.
     """
 
     def __init__(
@@ -76,14 +80,15 @@ class Driver:
         parameters: Callable[[Candidate], int],
         stopping: Callable[[], bool],
         progress: ProgressLine,
+        alone: bool,
     ) -> None:
         self._arms = {arm.name: arm for arm in arms}
         self._trials, self._seed, self._checkpoints = trials, seed, checkpoints
-        self._parameters, self.stopping, self._progress = parameters, stopping, progress
+        self._parameters, self._stopping, self._progress = parameters, stopping, progress
+        for arm in arms:
+            requeue_orphans(arm.study, alone=alone)
         self._leases = {arm.name: Lease(arm.study) for arm in arms}
         self._running: dict[tuple[str, int], Trial] = {}
-        for arm in arms:
-            requeue_orphans(arm.study)
 
     def run(self, evaluator: Evaluator) -> None:
         """Let the evaluator work until every arm has its trials or the search is ending.
@@ -100,6 +105,12 @@ class Driver:
             arm, number = next(iter(self._running))
             raise StudyError(f"the evaluator left trial {number} of arm {arm!r} unfinished")
 
+    def stopping(self) -> bool:
+        """Say whether the search is ending; asked at every batch, so leases are renewed here."""
+        for lease in self._leases.values():
+            lease.renew()
+        return self._stopping()
+
     def pull(self, count: int = 1) -> list[Job]:
         """Return up to `count` new jobs, none when the search is over or ending."""
         jobs: list[Job] = []
@@ -112,7 +123,6 @@ class Driver:
 
     def report(self, job: Job, epoch: int, value: float) -> bool:
         """Record a rung's value; True to go on, False if successive halving stops the job."""
-        self._leases[job.arm].renew()
         trial = self._running[job.arm, job.number]
         trial.report(value, step=epoch)
         return not trial.should_prune()
@@ -123,17 +133,15 @@ class Driver:
         study = self._arms[job.arm].study
         trial.set_user_attr("result", result.to_json())
         if result.state == "interrupted":
-            queue_again(study, study.trials[job.number])
+            queue_again(study, study.trials[job.number], crashed=False)
             study.tell(trial, state=TrialState.FAIL)
         elif result.state == "pruned":
             study.tell(trial, state=TrialState.PRUNED)
         else:
             study.tell(trial, result.value)
         if result.state != "interrupted":
-            for path in (job.checkpoint, job.resume_from):
-                if path is not None:
-                    Path(path).unlink(missing_ok=True)
-        self._leases[job.arm].renew()
+            for number in self._lineage(job.arm, job.number):
+                self._checkpoint(job.arm, number).unlink(missing_ok=True)
         self._show()
 
     def _hungriest(self) -> Arm | None:
@@ -155,16 +163,24 @@ class Driver:
         candidate = arm.suggest(trial)
         trial.set_user_attr("parameters", self._parameters(candidate))
         self._running[arm.name, trial.number] = trial
-        earlier = trial.user_attrs.get(RETRIED_FROM)
-        resumable = None if earlier is None else self._checkpoint(arm.name, earlier)
+        kept = [self._checkpoint(arm.name, n) for n in self._lineage(arm.name, trial.number)]
+        resumable = next((path for path in kept if path.exists()), None)
         return Job(
             arm=arm.name,
             number=trial.number,
             candidate=candidate,
             seed=int(seed),
             checkpoint=str(self._checkpoint(arm.name, trial.number)),
-            resume_from=str(resumable) if resumable is not None and resumable.exists() else None,
+            resume_from=None if resumable is None else str(resumable),
         )
+
+    def _lineage(self, arm: str, number: int) -> list[int]:
+        """Return a trial's number and those it was retried from, the latest first."""
+        trials = self._arms[arm].study.get_trials(deepcopy=False)
+        numbers = [number]
+        while (earlier := trials[numbers[-1]].user_attrs.get(RETRIED_FROM)) is not None:
+            numbers.append(int(earlier))
+        return numbers
 
     def _checkpoint(self, arm: str, number: int) -> Path:
         return self._checkpoints / f"{arm}-{number:05d}.ckpt"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import optuna
 
@@ -76,6 +78,12 @@ def claim_study(study: optuna.Study, identity: Identity, where: str) -> None:
             expected=f"schema {_SCHEMA}",
             remedy="choose another folder",
         )
+    require_same(stored, identity, where)
+
+
+def require_same(stored: Mapping[str, Any], identity: Identity, where: str) -> None:
+    """Raise a `StudyError` that says what differs, unless the stored identity is this one."""
+    wanted = asdict(identity)
     for key, word in _WORDS.items():
         # The source's name may change (a copied file); its content may not.
         if key != "data" and stored.get(key) != wanted[key]:

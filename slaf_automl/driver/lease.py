@@ -17,6 +17,8 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from slaf_automl.errors import StudyError
+
 LEASE_SECONDS = 300.0
 """A lease of another machine that was not renewed for so long has run out."""
 
@@ -25,6 +27,8 @@ DRIVER = "driver"
 """Trial attribute: id of the driver that runs it."""
 RETRIED_FROM = "retried_from"
 """Trial attribute: number of the orphan whose parameters it takes up again."""
+CRASHES = "crashes"
+"""Trial attribute: how often its parameters were running when a driver died."""
 SEED = "seed"
 """Trial attribute: seed of its initial weights; a retried trial keeps the orphan's."""
 
@@ -49,41 +53,56 @@ class Lease:
         self._study.set_user_attr(_PREFIX + self.driver, lease)
 
 
-def requeue_orphans(study: optuna.Study) -> int:
-    """Fail the running trials whose driver is gone and queue each one's parameters again, once.
+def requeue_orphans(study: optuna.Study, *, alone: bool) -> int:
+    """Fail the running trials whose driver is gone and queue their parameters again.
 
-    The new trial has a new number, `retried_from`, and the orphan's seed. An orphan that was a
-    retry already is failed only.
+    A trial that has crashed twice is not queued a third time: it may be what kills the driver.
+
+    Args:
+        study: the study.
+        alone: no other driver can have the study open, so every running trial is an orphan.
 
     Returns:
         How many were queued again.
+
+    Raises:
+        StudyError: a living driver runs trials of this study.
     """
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    orphans = [trial for trial in running if not _driver_lives(study, trial)]
-    for trial in orphans:
-        queue_again(study, trial)
+    queued = 0
+    for trial in running:
+        lease = None if alone else _living_lease(study, trial)
+        if lease is not None:
+            raise StudyError(
+                f"another driver (host {lease['host']}, process {lease['pid']}) runs trials of "
+                f"study {study.study_name!r}",
+                remedy=f"stop it, or wait {LEASE_SECONDS:.0f} s for its lease to run out",
+            )
+        queued += queue_again(study, trial, crashed=True)
         study.tell(trial.number, state=TrialState.FAIL)
-    return len(orphans)
+    return queued
 
 
-def queue_again(study: optuna.Study, trial: FrozenTrial) -> None:
+def queue_again(study: optuna.Study, trial: FrozenTrial, *, crashed: bool) -> bool:
     """Queue a trial's parameters under a new number, unless that was done before."""
     retried = {t.user_attrs.get(RETRIED_FROM) for t in study.get_trials(deepcopy=False)}
-    incomplete = DRIVER not in trial.user_attrs
-    if incomplete or RETRIED_FROM in trial.user_attrs or trial.number in retried:
-        return
-    attributes = {RETRIED_FROM: trial.number, SEED: trial.user_attrs[SEED]}
+    crashes = int(trial.user_attrs.get(CRASHES, 0)) + crashed
+    if SEED not in trial.user_attrs or trial.number in retried or crashes > 1:
+        return False
+    attributes = {RETRIED_FROM: trial.number, SEED: trial.user_attrs[SEED], CRASHES: crashes}
     study.enqueue_trial(trial.params, user_attrs=attributes)
+    return True
 
 
-def _driver_lives(study: optuna.Study, trial: FrozenTrial) -> bool:
+def _living_lease(study: optuna.Study, trial: FrozenTrial) -> dict[str, Any] | None:
+    """Return the lease of the driver that runs a trial, None if it is gone."""
     lease: dict[str, Any] | None = study.user_attrs.get(_PREFIX + str(trial.user_attrs.get(DRIVER)))
     if lease is None:
-        return False
+        return None
     if lease["host"] == socket.gethostname():
         born = _born(int(lease["pid"]))
-        return born is not None and born == str(lease["born"])
-    return time.time() - float(lease["renewed"]) < LEASE_SECONDS
+        return lease if born is not None and born == str(lease["born"]) else None
+    return lease if time.time() - float(lease["renewed"]) < LEASE_SECONDS else None
 
 
 def _born(pid: int) -> str | None:

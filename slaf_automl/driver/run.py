@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import uuid
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Literal
 
 import optuna
 
-from slaf_automl.driver.identity import Identity, claim_study
+from slaf_automl.driver.identity import Identity, claim_study, require_same
 from slaf_automl.driver.sampling import Halving, pruner_for
 from slaf_automl.driver.storage import open_storage, quiet_optuna, try_lock
 from slaf_automl.errors import StudyError
-from slaf_automl.files import make_folder
+from slaf_automl.files import make_folder, read_json, write_json
 
 Direction = Literal["minimize", "maximize"]
+
+_RUN = "run.json"
 
 
 class RunFolder:
@@ -70,6 +74,35 @@ class RunFolder:
             self._lock.close()
             self._lock = None
 
+    @property
+    def alone(self) -> bool:
+        """Whether the folder's lock proves that no other driver has the studies open."""
+        return self._location is None
+
+    def holds(self, arm: str) -> bool:
+        """Say whether a search of this folder has used an arm of this name."""
+        path = self.folder / _RUN
+        return path.exists() and arm in read_json(path).get("arms", {})
+
+    def _claim_folder(self, identity: Identity) -> None:
+        """Write the identity into the folder, or check it: a storage elsewhere may be another."""
+        path = self.folder / _RUN
+        document: dict[str, Any] = {"schema": 1, "name": "", "arms": {}}
+        if path.exists():
+            document = read_json(path)
+        stored = document["arms"].get(identity.arm)
+        if stored is not None:
+            require_same(stored, identity, str(self.folder))
+            return
+        document["name"] = (
+            document["name"] or f"{self.folder.absolute().name}-{uuid.uuid4().hex[:8]}"
+        )
+        document["arms"][identity.arm] = asdict(identity)
+        write_json(path, document)
+
+    def _read_name(self) -> str:
+        return str(read_json(self.folder / _RUN)["name"])
+
     def study(
         self, identity: Identity, direction: Direction, halving: Halving | None
     ) -> optuna.Study:
@@ -78,12 +111,13 @@ class RunFolder:
         Raises:
             StudyError: the study there is of another space, budget, data, metric or seed.
         """
-        quiet_optuna()
-        name = identity.arm if self._location is None else f"{self.folder.name}/{identity.arm}"
+        self._claim_folder(identity)
+        name = identity.arm if self.alone else f"{self._read_name()}/{identity.arm}"
         pruner = pruner_for(halving)
         # Looked up first: a journal keeps a line even of a creation that it refuses.
-        if name not in optuna.get_all_study_names(self._storage):
-            optuna.create_study(storage=self._storage, study_name=name, direction=direction)
-        study = optuna.load_study(study_name=name, storage=self._storage, pruner=pruner)
+        with quiet_optuna():
+            if name not in optuna.get_all_study_names(self._storage):
+                optuna.create_study(storage=self._storage, study_name=name, direction=direction)
+            study = optuna.load_study(study_name=name, storage=self._storage, pruner=pruner)
         claim_study(study, identity, str(self.folder))
         return study

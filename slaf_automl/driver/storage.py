@@ -7,6 +7,8 @@ time per trial, so it is the default.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,7 +16,7 @@ import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-from slaf_automl.errors import SlafError, StudyError
+from slaf_automl.errors import StudyError
 from slaf_automl.files import cannot_write
 
 try:
@@ -70,14 +72,12 @@ def open_storage(location: str | None, folder: Path) -> BaseStorage:
         return _open_journal(folder / "study.journal")
     except OSError as error:
         raise cannot_write(folder, error) from None
-    except (ValueError, KeyError) as error:
-        raise StudyError(
-            f"{folder / 'study.journal'} is damaged: {error}",
-            remedy="start in another folder",
-        ) from None
-    except SlafError:
-        raise
     except Exception as error:
+        if location is None:
+            raise StudyError(
+                f"{folder / 'study.journal'} is damaged: {error}",
+                remedy="start in another folder",
+            ) from None
         # Whatever a database driver raises: missing module, refused connection, wrong password.
         raise StudyError(
             f"cannot open storage {location!r}: {type(error).__name__}: {str(error)[:200]}",
@@ -116,6 +116,12 @@ def _drop_torn_line(path: Path) -> None:
             file.truncate(start + tail.rfind(b"\n") + 1)
 
 
-def quiet_optuna() -> None:
-    """Keep Optuna's own log lines off the terminal: the progress line says what they say."""
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Within the block Optuna logs only errors: the progress line says what it would say."""
+    level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(level)

@@ -19,8 +19,8 @@ def result_table(metrics: Mapping[str, Any]) -> str:
             (
                 predictor,
                 f"{figures['parameters']:,}",
-                f"{figures['validation']:.4f}",
-                f"{figures['test']:.4f}",
+                _figure(figures["validation"]),
+                _figure(figures["test"]),
                 "",
                 "",
             )
@@ -56,23 +56,27 @@ def _arm_row(arm: str, metrics: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _plus_minus(figures: Mapping[str, Any]) -> str:
-    return f"{figures['mean']:.4f} ± {figures['spread']:.4f}"
+    if figures["spread"] is None:
+        return _figure(figures["mean"])
+    return f"{_figure(figures['mean'])} ± {figures['spread']:.2g}"
+
+
+def _figure(value: float) -> str:
+    return f"{value:.4g}"
 
 
 def _closing(metrics: Mapping[str, Any]) -> list[str]:
     lines = []
     if metrics["difference"] is not None:
         paired = metrics["difference"]
-        lines.append(
-            f"paired difference mix − relu on test: {paired['mean']:+.4f} ± {paired['spread']:.4f}"
-        )
+        lines.append(f"paired difference mix − relu on test: {_plus_minus(paired)}")
     lines.append(metrics["gain"])
     exported = metrics["exported"]
     what = "trained on training and validation rows" if exported["refit"] else "best on validation"
     lines.append(
         f"* exported: {metrics['winner']}, seed {exported['seed']} ({what}), "
         f"{metrics['parameters']:,} of {metrics['budget']:,} parameters, "
-        f"test {metrics['metric']} {exported['test']:.4f}"
+        f"test {metrics['metric']} {_figure(exported['test'])}"
     )
     if metrics["test_openings"] > 1:
         lines.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 SCHEMA = 1
@@ -23,6 +23,7 @@ class ArmFigures:
         widths: units of each hidden layer.
         validation: metric by seed.
         test: metric by seed; empty until the test rows are read.
+        learned: whether some slot is learned.
     """
 
     name: str
@@ -31,7 +32,8 @@ class ArmFigures:
     slots: tuple[str, ...]
     widths: tuple[int, ...]
     validation: tuple[float, ...]
-    test: tuple[float, ...] = field(default=())
+    test: tuple[float, ...] = ()
+    learned: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures for `metrics.json`: mean and spread are of the test rows."""
@@ -46,13 +48,13 @@ class ArmFigures:
 
 
 def summary(values: tuple[float, ...]) -> dict[str, Any]:
-    """Return mean, spread (sample standard deviation) and values.
+    """Return mean, spread (sample standard deviation, None of a single value) and values.
 
     Example:
         >>> summary((1.0, 3.0))["mean"], round(summary((1.0, 3.0))["spread"], 4)
         (2.0, 1.4142)
     """
-    spread = statistics.stdev(values) if len(values) > 1 else 0.0
+    spread = statistics.stdev(values) if len(values) > 1 else None
     return {"mean": statistics.fmean(values), "spread": spread, "values": list(values)}
 
 
@@ -80,7 +82,14 @@ def gain_in_words(
     """
     if relu is None:
         return "No ReLU control was run, so no gain is claimed."
+    if not mix.learned:
+        return (
+            "The best network of the mix is all ReLU too: no gain from learned activations is "
+            "claimed."
+        )
     difference = paired_difference(mix, relu)
+    if len(mix.test) < 2:
+        return "One seed shows no spread, so no difference is claimed."
     size = f"{abs(difference['mean']):.4g} ± {difference['spread']:.2g}"
     if abs(difference["mean"]) <= difference["spread"]:
         return f"Mix and ReLU of this size do not differ beyond their spread ({size})."

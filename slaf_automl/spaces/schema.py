@@ -156,6 +156,8 @@ def _dimension(name: str, document: Any, where: str) -> Dimension:
         return Searched(CategoricalDistribution(values))
     if {"low", "high"} <= keys <= {"low", "high", "log"} and name in _RANGES:
         return _range(name, document, where)
+    if name == "depth":
+        forms = "one of {value: …} or {low: …, high: …, log: …}"
     raise SpaceError(f"{where}: {dict(document)!r}", expected=forms)
 
 

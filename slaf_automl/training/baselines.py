@@ -15,11 +15,15 @@ from slaf_automl.training.data import TableData
 from slaf_automl.training.metrics import MetricKind, evaluate
 
 
-def constant_outputs(data: TableData, rows: int) -> Tensor:
-    """Return the constant predictor's outputs `(rows, outputs)`: log class shares, or the mean."""
+def constant_outputs(data: TableData, metric: MetricKind, rows: int) -> Tensor:
+    """Return the best constant's outputs `(rows, outputs)` for a metric.
+
+    Log class shares; for regression the mean of the training rows, under `mae` their median.
+    """
     y, info = data.training[1], data.info
     if info.task == "regression":
-        return torch.full((rows, 1), float(y.double().mean()))
+        middle = y.double().quantile(0.5) if metric.name == "mae" else y.double().mean()
+        return torch.full((rows, 1), float(middle))
     shares = torch.bincount(y, minlength=len(info.classes)).double() / len(y)
     logits = shares.log().float()
     if info.task == "binary":
@@ -29,14 +33,14 @@ def constant_outputs(data: TableData, rows: int) -> Tensor:
 
 def constant_value(data: TableData, metric: MetricKind, part: tuple[Tensor, Tensor]) -> float:
     """Return the constant predictor's metric on `part`."""
-    return evaluate(metric, data.info, constant_outputs(data, len(part[1])), part[1])
+    return evaluate(metric, data.info, constant_outputs(data, metric, len(part[1])), part[1])
 
 
 def linear_value(data: TableData, metric: MetricKind, part: tuple[Tensor, Tensor]) -> float:
     """Return the metric of a linear model of the training rows (scikit-learn) on `part`.
 
-    Logistic regression, or ridge regression with the penalty chosen by leave-one-out, on
-    standardised features.
+    Logistic regression with scikit-learn's default penalty, or ridge regression with the penalty
+    chosen by leave-one-out, on standardised features.
     """
     statistics, info = data.statistics, data.info
 

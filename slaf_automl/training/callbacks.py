@@ -110,6 +110,8 @@ class Rungs(Callback):
         if self.checkpoint is not None:
             partial = self.checkpoint.with_suffix(".partial")
             trainer.save_checkpoint(partial)
+            with partial.open("rb+") as file:
+                os.fsync(file.fileno())
             os.replace(partial, self.checkpoint)
         self._ask(trainer, epoch, self.reported[epoch])
 

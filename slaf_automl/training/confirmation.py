@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +42,11 @@ class ConfirmedNetwork:
     validation: float | None
     epochs: int
     network: DeployedMLP
+
+    @property
+    def finite(self) -> bool:
+        """Whether every stored value is finite, so that the network can be shipped."""
+        return all(bool(torch.isfinite(t).all()) for t in self.network.state_dict().values())
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,15 @@ class Confirmer:
     def _remembered(
         self, candidate: Candidate, seed: int, refit_epochs: int | None
     ) -> ConfirmedNetwork:
-        key = dumps([candidate.to_json(), seed, refit_epochs])
+        key = dumps(
+            [
+                candidate.to_json(),
+                seed,
+                refit_epochs,
+                self.data.fingerprint(),
+                self.metric.name,
+            ]
+        )
         path = self.folder / hashlib.sha256(key.encode()).hexdigest()[:20]
         found = self._read(path, candidate)
         if found is None:
@@ -96,15 +108,14 @@ class Confirmer:
         return found
 
     def _read(self, path: Path, candidate: Candidate) -> ConfirmedNetwork | None:
-        if not path.with_suffix(".json").exists():
-            return None
-        notes = read_json(path.with_suffix(".json"))
+        """Return what was trained before, None where its files are missing or damaged."""
         network = DeployedMLP(candidate.architecture)
         try:
+            notes = read_json(path.with_suffix(".json"))
             network.load_state_dict(load_file(path.with_suffix(".safetensors")))
-        except (OSError, SafetensorError, RuntimeError):
+            return ConfirmedNetwork(notes["seed"], notes["validation"], notes["epochs"], network)
+        except (SlafError, OSError, SafetensorError, RuntimeError, KeyError, TypeError):
             return None
-        return ConfirmedNetwork(notes["seed"], notes["validation"], notes["epochs"], network)
 
     def _train(self, candidate: Candidate, seed: int, refit_epochs: int | None) -> ConfirmedNetwork:
         supervision = Supervision(stopping=self.stopping)
@@ -139,7 +150,7 @@ class Confirmer:
         Of a network whose outputs are not finite it is the constant predictor's.
         """
         with torch.no_grad():
-            value = evaluate(self.metric, self.data.info, network(part[0]), part[1])
-        if math.isfinite(value):
-            return value
-        return constant_value(self.data, self.metric, part)
+            outputs = network(part[0])
+        if not bool(torch.isfinite(outputs).all()):
+            return constant_value(self.data, self.metric, part)
+        return evaluate(self.metric, self.data.info, outputs, part[1])

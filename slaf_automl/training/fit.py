@@ -63,6 +63,7 @@ def fit(
     data: TableData,
     *,
     seed: int = 0,
+    batch_seed: int | None = None,
     metric: str | None = None,
     accelerator: str = "auto",
     supervision: Supervision | None = None,
@@ -74,7 +75,8 @@ def fit(
     Args:
         candidate: architecture and recipe.
         data: training and validation rows; the test rows are not touched.
-        seed: of the initial weights and, with the epoch, of the batch order.
+        seed: of the initial weights.
+        batch_seed: with the epoch, fixes the order of the batches; None takes `seed`.
         metric: name of the validation metric; None takes the task's default.
         accelerator: Lightning's word, `"auto"`, `"cpu"`, `"gpu"`, ….
         supervision: what a search wants to be told and asked.
@@ -102,6 +104,7 @@ def fit(
         watch.rungs, lambda: kind.floored(best.value, constant), watch.report, watch.checkpoint
     )
     stop = StopWhenAsked(watch.stopping)
+    order = seed if batch_seed is None else batch_seed
     began = time.monotonic()
     with quiet_lightning():
         trainer = _trainer(
@@ -110,7 +113,7 @@ def fit(
         try:
             trainer.fit(
                 module,
-                train_dataloaders=train or data.batches(recipe.batch_size, seed),
+                train_dataloaders=train or data.batches(recipe.batch_size, order),
                 val_dataloaders=data.val_dataloader(),
                 ckpt_path=watch.resume_from,
                 weights_only=True,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from optuna.trial import TrialState
-from toy_search import EPOCHS, RUNGS, ToyEvaluator, loss, make_driver, open_arms
+from toy_search import EPOCHS, RUNGS, ToyEvaluator, loss, make_driver, open_arms, suggest
 
 from slaf_automl.driver import RunFolder
 from slaf_automl.errors import StudyError
@@ -153,3 +153,33 @@ def test_a_diverged_value_is_recorded_as_given(run):
     make_driver(run, arms, 2).run(diverging)
     assert [t.value for t in arms[0].finished()] == [7.0, 7.0]
     assert all(t.user_attrs["result"]["diverged"] for t in arms[0].finished())
+
+
+def test_interruptions_again_and_again_lose_neither_the_trial_nor_its_rungs(run):
+    """Short time slots: each start trains a few epochs of the same trial and is stopped."""
+    arms = open_arms(run, ("mix",))
+    evaluator = ToyEvaluator()
+    for _ in range(12):
+        asked = []
+
+        def stopping(asked=asked) -> bool:
+            asked.append(1)
+            return len(asked) > 15
+
+        make_driver(run, arms, 2, stopping=stopping).run(evaluator)
+    assert len(arms[0].finished()) == 2
+    assert arms[0].best() is not None
+    assert list(run.checkpoints.glob("*.ckpt")) == []
+
+
+def test_the_ghosts_of_interrupted_trials_hold_no_places_at_the_rungs(run):
+    arms = open_arms(run, ("mix",))
+    study = arms[0].study
+    for _ in range(6):  # Six failed trials that were better at the first rung than any to come.
+        trial = study.ask()
+        suggest(trial)
+        trial.report(-100.0, step=RUNGS[0])
+        trial.should_prune()
+        study.tell(trial, state=TrialState.FAIL)
+    make_driver(run, arms, 3).run(ToyEvaluator())
+    assert arms[0].best() is not None

@@ -1,7 +1,10 @@
+import re
+
 import optuna
 import pytest
 from toy_search import identity
 
+from slaf_automl.driver import RunFolder
 from slaf_automl.errors import StudyError
 
 CHANGES = {
@@ -44,6 +47,32 @@ def test_a_foreign_study_of_that_name_is_refused(run):
         run.study(identity("mix"), "minimize", None)
 
 
+def test_two_folders_of_one_name_share_a_storage(tmp_path):
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    names = set()
+    for parent in ("x", "y"):
+        with RunFolder(tmp_path / parent / "run", url) as run:
+            names.add(run.study(identity("mix"), "minimize", None).study_name)
+    assert len(names) == 2
+
+
+def test_a_folder_keeps_to_its_search_whatever_the_storage(tmp_path):
+    with RunFolder(tmp_path / "run") as run:
+        run.study(identity("mix"), "minimize", None)
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    with (
+        RunFolder(tmp_path / "run", url) as run,
+        pytest.raises(StudyError, match="another parameter budget"),
+    ):
+        run.study(identity("mix", budget=99), "minimize", None)
+
+
+def test_optunas_own_verbosity_is_left_alone(run):
+    before = optuna.logging.get_verbosity()
+    run.study(identity("mix"), "minimize", None)
+    assert optuna.logging.get_verbosity() == before
+
+
 def test_a_newer_schema_is_refused(run):
     study = run.study(identity("mix"), "minimize", None)
     study.set_user_attr("slaf_automl", {**study.user_attrs["slaf_automl"], "schema": 99})
@@ -52,14 +81,12 @@ def test_a_newer_schema_is_refused(run):
 
 
 def test_another_storage_is_used_and_a_wrong_one_is_one_line(tmp_path):
-    from slaf_automl.driver import RunFolder
-
     url = f"sqlite:///{tmp_path / 'studies.db'}"
     with RunFolder(tmp_path / "run", url) as run:
         study = run.study(identity("mix"), "minimize", None)
-    assert study.study_name == "run/mix"
+    assert re.fullmatch(r"run-[0-9a-f]{8}/mix", study.study_name)
     assert not (tmp_path / "run" / "study.journal").exists()
-    assert optuna.get_all_study_names(url) == ["run/mix"]
+    assert optuna.get_all_study_names(url) == [study.study_name]
     with (
         pytest.raises(StudyError, match="cannot open storage") as error,
         RunFolder(tmp_path / "other", "nosuchdatabase://x"),

@@ -20,6 +20,15 @@ def test_nothing_is_written_where_there_is_no_terminal(capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def _read_all(parent, stream):
+    """Read what was written so far, up to a mark that is written last."""
+    print("<end>", end="", file=stream, flush=True)
+    text = ""
+    while not text.endswith("<end>"):
+        text += os.read(parent, 65536).decode()
+    return text.removesuffix("<end>")
+
+
 @contextlib.contextmanager
 def terminal(monkeypatch):
     """Make standard error a terminal; yields what reads the characters written to it so far."""
@@ -28,7 +37,7 @@ def terminal(monkeypatch):
     stream = os.fdopen(child, "w")
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stderr", stream)
-        yield lambda: (stream.flush(), os.read(parent, 65536).decode())[1]
+        yield lambda: _read_all(parent, stream)
     os.close(parent)  # First: closing the other end would wait until everything is read.
     with contextlib.suppress(OSError):
         stream.close()

@@ -120,42 +120,52 @@ def leave_running(run):
 
 def test_a_living_drivers_trials_are_left_alone(run):
     study, trial = leave_running(run)
-    assert requeue_orphans(study) == 0
+    with pytest.raises(StudyError, match=r"another driver .* runs trials"):
+        requeue_orphans(study, alone=False)
     assert study.trials[trial.number].state == TrialState.RUNNING
+
+
+def test_under_the_folders_lock_every_running_trial_is_an_orphan(run):
+    # Restarted under another host name, a container would otherwise wait for its own old lease.
+    study, trial = leave_running(run)
+    make_it_foreign(study, trial, host="elsewhere", renewed=time.time())
+    assert requeue_orphans(study, alone=True) == 1
 
 
 def test_a_dead_process_of_this_machine_leaves_orphans(run):
     study, trial = leave_running(run)
     make_it_foreign(study, trial)
-    assert requeue_orphans(study) == 1
+    assert requeue_orphans(study, alone=False) == 1
     assert [t.state for t in study.trials] == [TrialState.FAIL, TrialState.WAITING]
-    assert study.trials[1].user_attrs == {"retried_from": 0, "seed": trial.user_attrs["seed"]}
+    seed = trial.user_attrs["seed"]
+    assert study.trials[1].user_attrs == {"retried_from": 0, "seed": seed, "crashes": 1}
 
 
 def test_a_reused_process_number_does_not_count_as_alive(run):
     study, trial = leave_running(run)
     make_it_foreign(study, trial, pid=1)  # Alive, but born at another time.
-    assert requeue_orphans(study) == 1
+    assert requeue_orphans(study, alone=False) == 1
 
 
 def test_another_machines_lease_holds_until_it_runs_out(run):
     study, trial = leave_running(run)
     make_it_foreign(study, trial, host="elsewhere", renewed=time.time())
-    assert requeue_orphans(study) == 0
+    with pytest.raises(StudyError, match="host elsewhere"):
+        requeue_orphans(study, alone=False)
     make_it_foreign(study, trial, host="elsewhere", renewed=time.time() - LEASE_SECONDS - 1)
-    assert requeue_orphans(study) == 1
+    assert requeue_orphans(study, alone=False) == 1
 
 
-def test_an_orphan_is_queued_again_once_only(run):
+def test_what_crashed_twice_is_not_queued_a_third_time(run):
     study, trial = leave_running(run)
     make_it_foreign(study, trial)
-    assert requeue_orphans(study) == 1
+    assert requeue_orphans(study, alone=False) == 1
     arms = open_arms(run, ("mix",))
     (job,) = make_driver(run, arms, 5).pull(1)
     retry = study.trials[job.number]
     assert retry.user_attrs["retried_from"] == 0
     make_it_foreign(study, retry)
-    requeue_orphans(study)
+    requeue_orphans(study, alone=False)
     assert not [t for t in study.trials if t.state == TrialState.WAITING]
 
 

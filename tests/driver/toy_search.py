@@ -73,6 +73,7 @@ def make_driver(run: RunFolder, arms: list[Arm], trials: int, **changes: object)
         "parameters": lambda c: c.architecture.widths[0],
         "stopping": lambda: False,
         "progress": ProgressLine(trials * len(arms), 0, "rmse", quiet=True),
+        "alone": run.alone,
     }
     return Driver(arms, **{**settings, **changes})  # type: ignore[arg-type]
 

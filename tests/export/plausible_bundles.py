@@ -11,7 +11,7 @@ from slaf_automl.export import Bundle, write_bundle
 from slaf_automl.networks import count_cost
 from slaf_automl.report import ArmFigures, slot_in_words
 from slaf_automl.spec import Architecture, Candidate, Recipe
-from slaf_automl.training import TableData
+from slaf_automl.training import TableData, find_metric
 from slaf_automl.training.data import Table
 
 SLAF, RELU = find_kind("slaf"), find_kind("relu")
@@ -61,7 +61,7 @@ def make_candidate(data: TableData, placement: str) -> Candidate:
 
 
 def make_metrics(candidate: Candidate, data: TableData) -> dict:
-    architecture = candidate.architecture
+    architecture, kind = candidate.architecture, find_metric(None, data.info)
     mix = ArmFigures(
         "mix",
         count_cost(architecture).parameters,
@@ -73,8 +73,8 @@ def make_metrics(candidate: Candidate, data: TableData) -> dict:
     ).to_json()
     return {
         "schema": 1,
-        "metric": "accuracy",
-        "direction": "maximize",
+        "metric": kind.name,
+        "direction": kind.direction,
         "parameters": mix["parameters"],
         "budget": mix["parameters"] + 3,
         "winner": "mix",

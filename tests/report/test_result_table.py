@@ -47,12 +47,10 @@ def rows_of(text):
 
 def test_both_arms_and_both_predictors_have_a_row():
     rows = {n: " ".join(r.split()) for n, r in rows_of(result_table(make_metrics())).items()}
-    assert rows["mix"] == (
-        "mix * 1,100 0.9200 ± 0.0141 0.9200 ± 0.0283 9 12: slaf chebyshev 3 | 5: relu"
-    )
-    assert rows["relu"] == "relu 1,090 0.8900 ± 0.0141 0.8600 ± 0.0141 9 13: relu | 6: relu"
-    assert rows["linear"] == "linear 30 0.8000 0.8100"
-    assert rows["constant"] == "constant 3 0.5000 0.5200"
+    assert rows["mix"] == ("mix * 1,100 0.92 ± 0.014 0.92 ± 0.028 9 12: slaf chebyshev 3 | 5: relu")
+    assert rows["relu"] == "relu 1,090 0.89 ± 0.014 0.86 ± 0.014 9 13: relu | 6: relu"
+    assert rows["linear"] == "linear 30 0.8 0.81"
+    assert rows["constant"] == "constant 3 0.5 0.52"
 
 
 def test_columns_are_aligned_with_their_names():
@@ -71,11 +69,11 @@ def test_columns_are_aligned_with_their_names():
 def test_notes_say_how_the_figures_came_about():
     text = result_table(make_metrics())
     assert "accuracy: mean ± spread over 2 seeds of the confirmation; higher is better." in text
-    assert "paired difference mix − relu on test: +0.0600 ± 0.0141" in text
+    assert "paired difference mix − relu on test: 0.06 ± 0.014" in text
     assert "The mix is better than the ReLU network of this size by 0.06 ± 0.014." in text
     assert text.splitlines()[-1] == (
         "* exported: mix, seed 77 (best on validation), 1,100 of 1,200 parameters, "
-        "test accuracy 0.9400"
+        "test accuracy 0.94"
     )
 
 

@@ -1,6 +1,7 @@
 """What the confirmation says: the winner, and no more words than the figures carry."""
 
 import statistics
+from dataclasses import replace
 from operator import gt, lt
 
 import pytest
@@ -23,7 +24,7 @@ def arm(name, validation=(1.0, 1.0), test=()):
 
 @pytest.mark.parametrize(
     ("values", "mean", "spread"),
-    [((2.0,), 2.0, 0.0), ((1.0, 3.0), 2.0, 2**0.5), ((1.0, 2.0, 6.0), 3.0, 7**0.5)],
+    [((1.0, 3.0), 2.0, 2**0.5), ((1.0, 2.0, 6.0), 3.0, 7**0.5)],
 )
 def test_summary_is_mean_and_sample_deviation(values, mean, spread):
     assert summary(values) == {"mean": mean, "spread": pytest.approx(spread), "values": [*values]}
@@ -106,3 +107,15 @@ def test_figures_for_metrics_json():
         "widths": [5, 4],
         "validation": summary((1.0, 3.0)),
     }
+
+
+def test_one_value_has_no_spread_and_carries_no_claim():
+    assert summary((2.0,)) == {"mean": 2.0, "spread": None, "values": [2.0]}
+    mix, relu = arm("mix", test=[0.9]), arm("relu", test=[0.5])
+    assert "no difference is claimed" in gain_in_words(mix, relu, gt)
+
+
+def test_an_all_relu_mix_claims_no_gain_however_much_better():
+    mix = replace(arm("mix", test=[0.9, 0.91]), learned=False)
+    words = gain_in_words(mix, arm("relu", test=[0.5, 0.51]), gt)
+    assert "no gain from learned activations is claimed" in words

@@ -59,7 +59,9 @@ def test_jobs_are_trained_in_turn_with_their_own_seed_and_metric(data, jobs):
     desk = work(data, NotingDesk(jobs), metric="mae")
     assert desk.events == [(n, event) for n in range(3) for event in (2, 4, "complete")]
     for job in jobs:
-        alone = fit(job.candidate, data, seed=job.seed, metric="mae", accelerator="cpu")
+        alone = fit(
+            job.candidate, data, seed=job.seed, batch_seed=0, metric="mae", accelerator="cpu"
+        )
         assert desk.results[job.number].value == alone.result.value
 
 

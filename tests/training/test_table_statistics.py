@@ -115,8 +115,8 @@ def test_feature_whose_square_float32_cannot_hold_is_refused_by_name(spread):
     with pytest.raises(DataError) as caught:
         TableData(make_table(x, normal_rows(seed=1)[:, 0]))
     message = str(caught.value)
-    assert "column 'x1' has a spread of" in message
-    assert "expected between 1e-15 and 1e+15" in message
+    assert "column 'x1' has mean" in message
+    assert "expected magnitudes between 1e-15 and 1e+15" in message
     assert message.endswith("rescale it in the file")
     assert len(message.splitlines()) == 1
 

@@ -85,6 +85,11 @@ def read_csv(path: str | Path, *, least_columns: int = 2) -> pa.Table:
         raise DataError(f"{path} is not a readable CSV file: {error}") from None
     except UnicodeDecodeError as error:
         raise _not_utf8(path, "its header line", error.reason) from None
+    if "" in names:
+        raise DataError(
+            f"{path}: column {names.index('') + 1} has no name",
+            remedy="name it, or drop it (an index that pandas wrote: index=False)",
+        )
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise DataError(
             f"{path}: column {repeated[0]!r} appears {names.count(repeated[0])} times",

@@ -19,6 +19,9 @@ _SHOWN = 8
 class Table:
     """Features and target of one table.
 
+    Raises:
+        DataError: shapes that do not fit together, or a feature that is not finite.
+
     Args:
         source: where it came from, for people.
         features: column names in order.
@@ -32,6 +35,19 @@ class Table:
     x: np.ndarray
     target: str
     y: np.ndarray
+
+    def __post_init__(self) -> None:
+        rows = len(self.y)
+        if self.x.shape != (rows, len(self.features)) or self.y.shape != (rows,):
+            raise DataError(
+                f"{self.source}: features {self.x.shape}, target {self.y.shape}",
+                expected=f"({rows}, {len(self.features)}) and ({rows},)",
+            )
+        if not np.isfinite(self.x).all():
+            row, column = np.argwhere(~np.isfinite(self.x))[0]
+            raise DataError(
+                f"{self.source}: row {row + 1}, column {self.features[column]!r} is not finite"
+            )
 
 
 def numeric_matrix(source: str, table: pa.Table, names: tuple[str, ...]) -> np.ndarray:

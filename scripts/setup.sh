@@ -1,5 +1,5 @@
-# Makes .venv beside this folder and installs the package into it, editable, with the pinned
-# versions. Sourced by the other scripts, which set `extras` (such as "[test]"); sets `root` and
+# Makes .venv beside this folder and installs the package into it, editable, held to
+# constraints.txt. Sourced by the other scripts, which set `extras` (such as "[test]"); sets `root` and
 # `venv`. Installs again only when the pins changed.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)

@@ -29,6 +29,7 @@ DIMENSIONS = (
     "coefficient_rate",
 )
 FORMS = ("value", "choices", "low", "high", "log")
+DEPTH_FORMS = ("value", "low", "high", "log")
 
 SHAPES = ("constant", "decreasing", "increasing")
 NORMALISERS = ("none", "input", "element")
@@ -59,7 +60,7 @@ UNKNOWN_KEYS = [
     ((("widths", "mean"), 8), ("widths", "'mean'", *WIDTHS)),
     (dimension("slot.colour", {"value": 1}), ("dimensions", "'slot.colour'", *DIMENSIONS)),
     (dimension("slot.activation.kind", {"value": "relu"}), ("dimensions", *DIMENSIONS)),
-    ((("dimensions", "depth", "step"), 1), ("depth", "'step'", *FORMS)),
+    ((("dimensions", "depth", "step"), 1), ("depth", "'step'", *DEPTH_FORMS)),
     ((("dimensions", "depth", "choices"), [1]), ("depth", "'choices'", *FORMS)),
     ((("dimensions", "shape", "value"), "constant"), ("shape", "'value'", *FORMS)),
     (training("momentum", 0.9), ("training", "'momentum'", *TRAINING)),
@@ -99,11 +100,11 @@ WRONG_TYPES = [
     (training("gradient_clip", 10**400), ("training.gradient_clip", "positive number or null")),
     (training("patience", 0), ("training.patience", "at least 1")),
     (training("patience", 2.5), ("training.patience", "2.5", "an integer")),
-    (dimension("depth", 3), ("depth", "3", *FORMS)),
-    (dimension("depth", None), ("depth", "None", *FORMS)),
-    (dimension("depth", {}), ("depth", *FORMS)),
+    (dimension("depth", 3), ("depth", "3", *DEPTH_FORMS)),
+    (dimension("depth", None), ("depth", "None", *DEPTH_FORMS)),
+    (dimension("depth", {}), ("depth", *DEPTH_FORMS)),
     (dimension("depth", {"choices": [1, 3]}), ("depth", "{'choices': [1, 3]}", *FORMS)),
-    (dimension("depth", {"low": 1}), ("depth", *FORMS)),
+    (dimension("depth", {"low": 1}), ("depth", *DEPTH_FORMS)),
     (dimension("depth", {"low": "one", "high": 3}), ("depth.low", "'one'", "1 to 16")),
     (dimension("depth", {"low": 1, "high": True}), ("depth.high", "True", "1 to 16")),
     (dimension("shape", {"low": 1, "high": 3}), ("shape", *FORMS)),

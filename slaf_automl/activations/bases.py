@@ -153,7 +153,6 @@ def require_clip(clip: object) -> float | None:
     """Return the clip range if it is None or a positive number, else raise an `ActivationError`."""
     if clip is None:
         return None
-    number = isinstance(clip, (int, float)) and not isinstance(clip, bool)
-    if not number or not 0.0 < float(clip) < math.inf:  # type: ignore[arg-type]
-        raise ActivationError(f"clip {clip!r}", expected="a positive number or null")
-    return float(clip)  # type: ignore[arg-type]
+    if isinstance(clip, (int, float)) and not isinstance(clip, bool) and 0.0 < clip < math.inf:
+        return float(clip)
+    raise ActivationError(f"clip {clip!r}", expected="a positive number or null")

@@ -273,11 +273,10 @@ def _require_word(what: str, word: object, words: tuple[str, ...]) -> str:
 
 def require_hybrid(hybrid: object) -> float:
     """Return the hybrid share if it is a number in [0, 1), else raise an `ActivationError`."""
-    number = isinstance(hybrid, (int, float)) and not isinstance(hybrid, bool)
-    if not number or not 0.0 <= float(hybrid) < 1.0:  # type: ignore[arg-type]
-        raise ActivationError(
-            f"hybrid {hybrid!r}",
-            expected="a share from 0 to below 1",
-            remedy="use ReLU for a slot without SLAF channels",
-        )
-    return float(hybrid)  # type: ignore[arg-type]
+    if isinstance(hybrid, (int, float)) and not isinstance(hybrid, bool) and 0.0 <= hybrid < 1.0:
+        return float(hybrid)
+    raise ActivationError(
+        f"hybrid {hybrid!r}",
+        expected="a share from 0 to below 1",
+        remedy="use ReLU for a slot without SLAF channels",
+    )

@@ -86,7 +86,9 @@ class StoredChooser:
         value = self.parameters[name]
         if not contains(distribution, value):
             raise SpaceError(f"{name} = {value!r}", expected=described(distribution))
-        return int(value) if isinstance(distribution, IntDistribution) else value  # type: ignore
+        if isinstance(distribution, IntDistribution) and isinstance(value, float):
+            return int(value)  # JSON of other languages may have made 3 a 3.0.
+        return value
 
 
 def contains(distribution: BaseDistribution, value: Scalar) -> bool:

@@ -152,13 +152,14 @@ def search(
             arms = plan.arms(run)
             stopped = plan.run_trials(run, arms, interruption)
             bundle = plan.conclude(run, arms, interruption)
-    except StorageInternalError as error:
-        raise StudyError(
-            f"the storage failed: {str(error)[:200]}", remedy="run the same command again to go on"
-        ) from None
-    except BaseException:
+    except BaseException as error:
         if out is None:
             shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, StorageInternalError):
+            raise StudyError(
+                f"the storage failed: {str(error)[:200]}",
+                remedy="run the same command again to go on",
+            ) from None
         raise
     result = SearchResult(
         study=arms[0].study,

@@ -35,6 +35,10 @@ class ActivationError(SlafError):
     """An activation cannot be built, evaluated or folded as asked."""
 
 
+class NonFiniteError(ActivationError):
+    """A training met numbers that are not finite: it diverged, or its data hold NaN."""
+
+
 class BudgetError(SlafError):
     """No network of the space fits the budget."""
 

@@ -1,10 +1,10 @@
 """Learned activation functions: bases, the SLAF module, starting coefficients, folding."""
 
-from slaf_automl.activations.bases import BASES, Basis, find_basis
+from slaf_automl.activations.bases import BASES, Basis, find_basis, register_basis
 from slaf_automl.activations.kinds import ActivationKind, find_kind, register
 from slaf_automl.activations.projection import Projection, fit_activation
 from slaf_automl.activations.slaf import SLAF
-from slaf_automl.activations.statistics import estimate_statistics
+from slaf_automl.activations.statistics import estimate_statistics, hold_statistics
 
 __all__ = [
     "BASES",
@@ -16,5 +16,7 @@ __all__ = [
     "find_basis",
     "find_kind",
     "fit_activation",
+    "hold_statistics",
     "register",
+    "register_basis",
 ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-HORNER_DEGREE = 5
-"""Up to here a monomial row by Horner's rule, above it a Chebyshev row by Clenshaw's."""
+from slaf_automl.activations.channels import along, by_channel
+from slaf_automl.activations.passes.form import HORNER_DEGREE
 
 
 class Polynomial(nn.Module):
@@ -17,7 +17,7 @@ class Polynomial(nn.Module):
     `polynomials` channels are polynomials, the others max(x, 0).
 
     Args:
-        rows: 1 if all channels share a row, else `polynomials`.
+        rows: how many rows of coefficients the polynomial channels share.
         degree: the highest degree.
         polynomials: number of channels that are polynomials.
         clipped: whether the input is clipped to [−1, 1] (the layer before carries the scale).
@@ -48,9 +48,10 @@ class Polynomial(nn.Module):
     def _polynomial(self, x: Tensor) -> Tensor:
         if self.clipped:
             x = x.clamp(-1.0, 1.0)
-        shape = [1] * x.ndim
-        shape[self.channel_dim] = -1
-        rows = [row.reshape(shape) for row in self.coefficients.unbind(1)]
+        table: Tensor = self.coefficients
+        if 1 < table.shape[0] < self.polynomials:
+            table = by_channel(table, self.polynomials)
+        rows = [along(row, x, self.channel_dim) for row in table.unbind(1)]
         return horner(rows, x) if len(rows) <= HORNER_DEGREE else clenshaw(rows, x)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from slaf_automl.activations.bases import FloatArray, find_basis, require_clip, require_degree
 from slaf_automl.errors import ActivationError
@@ -15,9 +16,14 @@ from slaf_automl.errors import ActivationError
 TARGETS: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda x: x,
     "relu": torch.relu,
-    "silu": torch.nn.functional.silu,
-    "gelu": torch.nn.functional.gelu,
+    "leaky_relu": functional.leaky_relu,
+    "silu": functional.silu,
+    "gelu": functional.gelu,
     "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "softplus": functional.softplus,
+    "elu": functional.elu,
+    "mish": functional.mish,
 }
 """Functions a SLAF can start as, by name."""
 
@@ -48,24 +54,28 @@ def fit_activation(
     degree: int,
     *,
     clip: float | None = 3.0,
+    samples: Tensor | None = None,
 ) -> Projection:
     """Project a function on a basis by least squares under a standard normal weight.
 
     Minimises E[(t(u) − c₀ − Σᵢ cᵢ·φᵢ(u))²] over c for u = min(max(x, −clip), clip), x ~ N(0, 1), on
     a grid of 20,001 points over ±6 standard deviations, in float64. A basis whose natural domain is
-    [−1, 1] is evaluated at u/clip, as the SLAF does.
+    [−1, 1] is evaluated at u/clip, as the SLAF does. With `samples` the expectation is over them
+    instead: the data's own distribution.
 
     Args:
         target: a name of `TARGETS`, or a function of a float64 tensor.
         basis: name of the basis.
         degree: highest degree, 1 to 16.
         clip: the SLAF's clip range in standard deviations; None for no clipping.
+        samples: standardised inputs of any shape, at least `degree` + 1 different ones.
 
     Returns:
         The coefficients, the error, and the elements' moments under the weight.
 
     Raises:
-        ActivationError: unknown target, basis, degree or clip, or a target that is not finite.
+        ActivationError: unknown target, basis, degree or clip, a target that is not finite, or
+            samples that are not finite or too few to tell the elements apart.
 
     Example:
         >>> fit = fit_activation("relu", "hermite", 2, clip=None)
@@ -75,9 +85,7 @@ def fit_activation(
     found, function = find_basis(basis), _target(target)
     require_degree(degree)
     require_clip(clip)
-    x = torch.linspace(-_REACH, _REACH, _NODES, dtype=torch.float64)
-    weight = torch.exp(-0.5 * x**2).numpy()
-    weight /= weight.sum()
+    x, weight = _gaussian() if samples is None else _empirical(samples, degree)
     u = x if clip is None else x.clamp(-clip, clip)
     domain = u / clip if clip is not None and found.unit_domain else u
     wanted = function(u).detach().numpy()
@@ -87,7 +95,7 @@ def fit_activation(
             remedy="give a function that is, or a narrower clip",
         )
     elements = np.stack([e.numpy() for e in found.elements(domain, degree)], axis=1)
-    design = np.concatenate([np.ones((_NODES, 1)), elements], axis=1)
+    design = np.concatenate([np.ones((len(x), 1)), elements], axis=1)
     root = np.sqrt(weight)
     coefficients = _least_squares(design * root[:, None], wanted * root)
     error = float(np.sqrt(np.sum(weight * (design @ coefficients - wanted) ** 2)))
@@ -96,6 +104,22 @@ def fit_activation(
     return Projection(
         tuple(coefficients.tolist()), error, tuple(means.tolist()), tuple(deviations.tolist())
     )
+
+
+def _gaussian() -> tuple[Tensor, FloatArray]:
+    x = torch.linspace(-_REACH, _REACH, _NODES, dtype=torch.float64)
+    weight = torch.exp(-0.5 * x**2).numpy()
+    return x, weight / weight.sum()
+
+
+def _empirical(samples: Tensor, degree: int) -> tuple[Tensor, FloatArray]:
+    x = samples.detach().double().cpu().flatten()
+    if not bool(torch.isfinite(x).all()) or len(np.unique(x.numpy())) <= degree:
+        raise ActivationError(
+            f"{x.numel()} samples to weigh a projection of degree {degree} by",
+            expected=f"finite numbers, at least {degree + 1} different ones",
+        )
+    return x, np.full(len(x), 1.0 / len(x))
 
 
 def _least_squares(design: FloatArray, wanted: FloatArray) -> FloatArray:

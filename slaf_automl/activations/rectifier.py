@@ -5,25 +5,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from slaf_automl.activations.channels import Moments, along, batch_moments
 from slaf_automl.activations.folding import Affine, Folded
-from slaf_automl.activations.statistics import (
-    EPSILON,
-    InputNormaliser,
-    RunningMoments,
-    along,
-    batch_moments,
-)
+from slaf_automl.activations.statistics import EPSILON, InputNormaliser, RunningMoments
 from slaf_automl.errors import ActivationError
 
-NORMALISERS = ("none", "input", "element")
-"""none: as it is; input: batch norm before; element: each basis element normalised by itself."""
+NORMALISERS = ("none", "input", "frozen", "element")
+"""none: as it is; input: batch norm before; frozen: the same by statistics that settle and stay;
+element: each basis element normalised by itself."""
 
 
 class NormalisedReLU(nn.Module):
     """ReLU under a normaliser: max(x, 0), max(BN(x), 0), or (max(x, 0) − μ)/√(σ² + ε).
 
-    The third form is a SLAF whose one element is ReLU; the next linear layer takes its weight, so
-    all three deploy as a plain ReLU. Input and output `(N, C, *)`.
+    The last form is a SLAF whose one element is ReLU; the next linear layer takes its weight, so
+    all deploy as a plain ReLU. Input and output `(N, C, *)`.
     """
 
     def __init__(self, channels: int, *, normaliser: str = "none", channel_dim: int = 1) -> None:
@@ -35,7 +31,9 @@ class NormalisedReLU(nn.Module):
         self.channels = channels
         self.channel_dim = channel_dim
         self.before = (
-            InputNormaliser(channels, channel_dim=channel_dim) if normaliser == "input" else None
+            InputNormaliser(channels, channel_dim=channel_dim, frozen=normaliser == "frozen")
+            if normaliser in ("input", "frozen")
+            else None
         )
         self.after = RunningMoments((channels,)) if normaliser == "element" else None
 
@@ -44,9 +42,9 @@ class NormalisedReLU(nn.Module):
         y = torch.relu(x if self.before is None else self.before(x))
         if self.after is None:
             return y
-        if self.training:
+        if self.training and not self.after.idle:
             mean, variance = batch_moments(y, self.channel_dim)
-            self.after.observe(mean, variance, y.numel() // max(self.channels, 1))
+            self.after.observe(Moments(mean, variance), y.numel() // max(self.channels, 1))
             scale = torch.rsqrt(variance + EPSILON)
         else:
             self.after.require_set()

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
+from typing import cast
 
 import numpy as np
 import torch
-from numpy.polynomial import chebyshev
 from torch import Tensor, nn
 
-from slaf_automl.activations.bases import FloatArray, find_basis, require_clip, require_degree
+from slaf_automl.activations.bases import find_basis, require_clip, require_degree
+from slaf_automl.activations.channels import by_channel
+from slaf_automl.activations.expansion import Expansion
 from slaf_automl.activations.folding import Affine, Folded
-from slaf_automl.activations.polynomial import HORNER_DEGREE, Polynomial
+from slaf_automl.activations.passes import Form, Passes, Source, Statistics
+from slaf_automl.activations.passes.written import Parameters
+from slaf_automl.activations.polynomial import Polynomial
 from slaf_automl.activations.projection import fit_activation
 from slaf_automl.activations.rectifier import NORMALISERS, NormalisedReLU
-from slaf_automl.activations.statistics import (
-    EPSILON,
-    InputNormaliser,
-    RunningMoments,
-    along,
-    batch_moments,
-)
-from slaf_automl.errors import ActivationError
+from slaf_automl.activations.sharing import deployed_rows, require_sharing, trained_rows
+from slaf_automl.activations.statistics import EPSILON, InputNormaliser, RunningMoments
+from slaf_automl.errors import ActivationError, NonFiniteError
 
-SHARING = ("layer", "channel")
-"""One row of coefficients for the whole layer, or one per channel."""
+_NO_AFFINE: dict[str, nn.Parameter | None] = {"weight": None, "bias": None}
 
 
 def learned_channels(channels: int, hybrid: float) -> int:
@@ -47,28 +46,40 @@ class SLAF(nn.Module):
 
     * `"none"`: N(φ) = φ and u = x;
     * `"input"`: N(φ) = φ and u = γ·(x − μ)/√(σ² + ε) + β, a batch normalisation of the input;
+    * `"frozen"`: the same, but μ and σ² settle over the first 4,096 values of a channel, carry no
+      gradient and then stay: no batch noise, which hurts small tables;
     * `"element"`: N(φ) = (φ − μᵢ)/√(σᵢ² + ε), each element by its own batch statistics (the
-      published form). With a clip range u is x standardised by running statistics, without u = x.
+      published form). With a clip range u is x standardised by the running statistics of the
+      batches before, without one u = x.
 
     Statistics are biased; evaluation uses running ones. With `clip` = c, u is limited to ±c, and a
-    basis with domain [−1, 1] is evaluated at u/c. Input and output `(N, C, *)`, floating point.
+    basis with domain [−1, 1] is evaluated at u/c. Input and output `(N, C, *)`, floating point of
+    any precision; the arithmetic is float32, for float64 inputs float64.
+
+    Polynomial families run on a CPU in compiled passes that keep only the input for the backward
+    pass; see docs/activations.md for where and when, and for torch.compile, torch.func, autocast
+    and DistributedDataParallel.
 
     Args:
         channels: C.
-        basis: `"monomial"`, `"chebyshev"`, `"legendre"` or `"hermite"`.
+        basis: name of a family of `slaf_automl.activations.BASES`.
         degree: number of elements, 1 to 16.
-        sharing: coefficients per `"channel"` or one row per `"layer"`.
-        normaliser: `"none"`, `"input"` or `"element"`.
+        sharing: coefficients per `"channel"`, one row per `"layer"`, or a number of rows, each for
+            a group of neighbouring channels.
+        normaliser: `"none"`, `"input"`, `"frozen"` or `"element"`.
         hybrid: share of channels that stay ReLU; the first round-half-up((1 − hybrid)·C) channels
             are SLAF, and there must be at least one.
-        channel_dim: where the channels are.
+        channel_dim: where the channels are; 1 for `(N, C, *)`, −1 for `(*, C)`.
         clip: c in standard deviations; None leaves the input as it is (then the form under
             `"element"` is the published one to the letter).
         start: the function it starts as (see `fit_activation`), projected on the basis.
+        noise: standard deviation of normal noise on the starting coefficients, drawn from
+            PyTorch's global generator; the published start is `"identity"` with a little of it.
 
     Raises:
         ActivationError: an unknown word, a number out of range, or an input of another shape or
             dtype than the layer was built for.
+        NonFiniteError: in training, a batch whose input or output is not finite (noticed on a CPU).
 
     Example:
         >>> slaf = SLAF(3, basis="hermite", degree=2, normaliser="none", start="identity")
@@ -82,18 +93,19 @@ class SLAF(nn.Module):
         *,
         basis: str = "chebyshev",
         degree: int = 3,
-        sharing: str = "channel",
+        sharing: str | int = "channel",
         normaliser: str = "element",
         hybrid: float = 0.0,
         channel_dim: int = 1,
         clip: float | None = 3.0,
-        start: str = "relu",
+        start: str | Callable[[Tensor], Tensor] = "relu",
+        noise: float = 0.0,
     ) -> None:
         super().__init__()
         self.basis = find_basis(basis)
         self.degree = require_degree(degree)
         self.channels = _require_channels(channels)
-        self.sharing = _require_word("sharing", sharing, SHARING)
+        self.sharing = require_sharing(sharing)
         self.normaliser = _require_word("normaliser", normaliser, NORMALISERS)
         self.clip = require_clip(clip)
         self.learned = learned_channels(channels, require_hybrid(hybrid))
@@ -103,31 +115,53 @@ class SLAF(nn.Module):
                 remedy="use more channels, a smaller hybrid share, or ReLU",
             )
         self.channel_dim = channel_dim
+        self.slot = ""
         rest = channels - self.learned
         element = normaliser == "element"
+        affine = normaliser in ("input", "frozen")
+        self._input_source = Source.BATCH if normaliser == "input" else Source.FOLLOW
         self.before = (
-            InputNormaliser(channels, channel_dim=channel_dim) if normaliser == "input" else None
+            InputNormaliser(self.learned, channel_dim=channel_dim, frozen=normaliser == "frozen")
+            if affine
+            else None
         )
         self.reach = (
             RunningMoments((self.learned,), tracked=True) if element and clip is not None else None
         )
         self.moments = RunningMoments((self.learned, degree)) if element else None
         self.rectifier = (
-            NormalisedReLU(
-                rest, normaliser="element" if element else "none", channel_dim=channel_dim
-            )
-            if rest
-            else None
+            NormalisedReLU(rest, normaliser=normaliser, channel_dim=channel_dim) if rest else None
         )
-        rows = self.learned if sharing == "channel" else 1
+        rows = trained_rows(self.sharing, self.learned)
         self.coefficients = nn.Parameter(torch.empty(rows, degree))
         self.bias = nn.Parameter(torch.empty(rows))
-        self.start_as(start)
+        self._passes = Passes(self.form)
+        self.start_as(start, noise=noise)
+
+    @property
+    def form(self) -> Form:
+        """What stays fixed while it trains."""
+        return Form(self.basis, self.degree, self.clip, EPSILON)
 
     @torch.no_grad()
-    def start_as(self, target: str) -> None:
-        """Set the coefficients to the projection of `target` (see `fit_activation`)."""
-        fit = fit_activation(target, self.basis.name, self.degree, clip=self.clip)
+    def start_as(
+        self,
+        target: str | Callable[[Tensor], Tensor],
+        *,
+        noise: float = 0.0,
+        samples: Tensor | None = None,
+    ) -> float:
+        """Set the coefficients to the projection of `target` (see `fit_activation`).
+
+        Args:
+            target: a name, or any function of a tensor.
+            noise: standard deviation of normal noise on the coefficients.
+            samples: standardised inputs to weigh by, of any shape; None for a standard normal.
+
+        Returns:
+            The root mean square error of the projection.
+        """
+        fit = fit_activation(target, self.basis.name, self.degree, clip=self.clip, samples=samples)
         coefficients = np.array(fit.coefficients[1:])
         constant = fit.coefficients[0]
         if self.normaliser == "element":
@@ -135,123 +169,145 @@ class SLAF(nn.Module):
             coefficients = coefficients * np.sqrt(np.array(fit.deviations) ** 2 + EPSILON)
         self.coefficients.copy_(torch.from_numpy(coefficients).expand_as(self.coefficients))
         self.bias.fill_(constant)
+        if noise:
+            self.coefficients.add_(noise * torch.randn_like(self.coefficients))
+        return fit.error
+
+    def extra_repr(self) -> str:
+        """Return what was asked for, for `print`."""
+        return (
+            f"{self.channels}, basis={self.basis.name!r}, degree={self.degree}, "
+            f"sharing={self.sharing!r}, normaliser={self.normaliser!r}, clip={self.clip}"
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the activation."""
-        self._require_input(x)
-        if self.before is not None:
-            x = self.before(x)
-        if self.rectifier is None:
-            return self._learned(x)
-        sizes = [self.learned, self.channels - self.learned]
-        smooth, rest = torch.split(x, sizes, self.channel_dim)
-        return torch.cat([self._learned(smooth), self.rectifier(rest)], self.channel_dim)
+        dim = self._require_input(x)
+        if self.learned == self.channels:
+            return self._learned(x, dim)
+        smooth, rest = torch.split(x, [self.learned, self.channels - self.learned], dim)
+        assert self.rectifier is not None
+        return torch.cat([self._learned(smooth, dim), self.rectifier(rest)], dim)
 
-    def _learned(self, x: Tensor) -> Tensor:
-        elements = self.basis.elements(self._domain(x), self.degree)
-        weight: Tensor = self.coefficients
-        constant: Tensor = self.bias
-        if self.moments is not None:
-            mean, variance = self._element_moments(elements)
-            weight = weight * torch.rsqrt(variance + EPSILON)
-            constant = constant - (weight * mean).sum(1)
-        y = along(constant, x, self.channel_dim)
-        for element, row in zip(elements, weight.unbind(1), strict=True):
-            y = torch.addcmul(y, along(row, x, self.channel_dim), element)
-        return y
-
-    def _domain(self, x: Tensor) -> Tensor:
-        if self.clip is None:
-            return x
-        if self.reach is not None:
-            if self.training:
-                moments = batch_moments(x.detach(), self.channel_dim)
-                self.reach.observe(*moments, x.numel() // self.learned)
-            else:
-                self.reach.require_set()
-            mean = along(self.reach.mean, x, self.channel_dim)
-            x = (x - mean) * along(self.reach.scale(), x, self.channel_dim)
-        if self.basis.unit_domain:
-            return (x / self.clip).clamp(-1.0, 1.0)
-        return x.clamp(-self.clip, self.clip)
-
-    def _element_moments(self, elements: list[Tensor]) -> tuple[Tensor, Tensor]:
-        assert self.moments is not None
-        if not self.training:
-            self.moments.require_set()
-            return self.moments.snapshot()
-        pairs = [batch_moments(element, self.channel_dim) for element in elements]
-        mean = torch.stack([m for m, _ in pairs], 1)
-        variance = torch.stack([v for _, v in pairs], 1)
-        self.moments.observe(mean, variance, elements[0].numel() // self.learned)
-        return mean, variance
-
-    def _require_input(self, x: Tensor) -> None:
-        if not x.is_floating_point():
-            raise ActivationError(f"SLAF input of dtype {x.dtype}", expected="floating point")
-        if not -x.ndim <= self.channel_dim < x.ndim or x.shape[self.channel_dim] != self.channels:
-            raise ActivationError(
-                f"SLAF input of shape {tuple(x.shape)}",
-                expected=f"{self.channels} channels at dimension {self.channel_dim}",
+    def _learned(self, x: Tensor, channel_dim: int) -> Tensor:
+        dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
+        # nn.Module's own attribute look-up is slow where every microsecond counts.
+        own, parts = self._parameters, self._modules
+        before = cast(InputNormaliser | None, parts.get("before"))
+        inputs = parts.get("reach") if before is None else before._modules["moments"]
+        affine = _NO_AFFINE if before is None else before._parameters
+        parameters = Parameters(
+            cast(Tensor, own["coefficients"]),
+            cast(Tensor, own["bias"]),
+            affine["weight"],
+            affine["bias"],
+        )
+        if parameters.bias.dtype != dtype:
+            parameters = parameters.to(dtype)
+        statistics = self._statistics(
+            cast(RunningMoments | None, inputs),
+            cast(RunningMoments | None, parts.get("moments")),
+            self.training if before is None else before.training,
+        )
+        given = x if x.dtype == dtype else x.to(dtype)
+        y, finite = self._passes(given, channel_dim, parameters, statistics)
+        if not finite and self.training:
+            raise NonFiniteError(
+                f"{self.slot or 'a SLAF'} in training: its input or its output is not finite",
+                remedy="lower the learning rate or the degree, clip gradients or inputs, "
+                "or check the data for NaN",
             )
+        return y if given is x else y.to(x.dtype)
+
+    def _statistics(
+        self,
+        inputs: RunningMoments | None,
+        elements: RunningMoments | None,
+        training: bool,
+    ) -> Statistics:
+        """Where statistics come from in this pass."""
+        sources = []
+        for running, source in ((inputs, self._input_source), (elements, Source.BATCH)):
+            if running is None:
+                source = Source.NONE
+            elif not training or running.idle:
+                running.require_set(self.slot)
+                source = Source.CONSTANT
+            sources.append(source)
+        return Statistics((sources[0], sources[1]), (inputs, elements))
+
+    def _require_input(self, x: Tensor) -> int:
+        if not x.is_floating_point():
+            raise ActivationError(
+                f"{self.slot or 'SLAF'}: input of dtype {x.dtype}",
+                expected="floating point",
+                remedy="convert it, as in x.float()",
+            )
+        dim = self.channel_dim
+        if not -x.ndim <= dim < x.ndim or x.shape[dim] != self.channels:
+            raise ActivationError(
+                f"{self.slot or 'SLAF'}: input of shape {tuple(x.shape)}",
+                expected=f"{self.channels} channels at dimension {dim}",
+                remedy="set channels and channel_dim to those of the layer before",
+            )
+        return dim % x.ndim
 
     def fold(self) -> Folded:
         """Take the evaluation-mode function apart for deployment, in float64."""
         inner, weight, constant = self._fold_learned()
-        rows = 1 if self.sharing == "layer" and self.moments is None else self.learned
-        function = Polynomial(
-            rows,
-            self.degree,
-            self.learned,
-            clipped=self.clip is not None,
-            channel_dim=self.channel_dim,
-        )
-        function.coefficients.data = weight[:rows].to(self.coefficients.dtype)
+        rows = deployed_rows(self.sharing, self.normaliser, self.learned)
+        function = deployed_slaf(self.form, rows, self.learned, channel_dim=self.channel_dim)
+        first = [-(-row * self.learned // rows) for row in range(rows)]  # first channel of each row
+        function.coefficients.data = weight[first].to(self.coefficients.dtype)
         function.to(self.coefficients.device)
-        before = Affine.identity(self.channels)
-        if self.before is not None:
-            self.before.moments.require_set()
-            before = Affine(*(t.cpu() for t in self.before.affine()))
         after = Affine(torch.ones_like(constant), constant)
         if self.rectifier is not None:
             rest = self.rectifier.fold()
             inner = _concatenate(inner, rest.input)
             after = _concatenate(after, rest.output)
-        return Folded(inner.after(before), function, after)
+        return Folded(inner, function, after)
 
     def _fold_learned(self) -> tuple[Affine, Tensor, Tensor]:
         """Return the input map, the deployed rows (learned, degree) and the constants."""
-        weight = self.coefficients.detach().double().cpu().expand(self.learned, -1)
-        constant = self.bias.detach().double().cpu().expand(self.learned)
+        weight = by_channel(self.coefficients.detach().double().cpu(), self.learned)
+        constant = by_channel(self.bias.detach().double().cpu(), self.learned)
         if self.moments is not None:
-            self.moments.require_set()
+            self.moments.require_set(self.slot)
             weight = weight / torch.sqrt(self.moments.variance.double().cpu() + EPSILON)
             constant = constant - (weight * self.moments.mean.double().cpu()).sum(1)
         inner = Affine.identity(self.learned)
         if self.reach is not None:
-            self.reach.require_set()
+            self.reach.require_set(self.slot)
             scale = 1 / torch.sqrt(self.reach.variance.double().cpu() + EPSILON)
             inner = Affine(scale, -scale * self.reach.mean.double().cpu())
-        stretch = 1.0
-        if self.clip is not None:
-            inner = Affine(inner.scale / self.clip, inner.shift / self.clip)
-            stretch = 1.0 if self.basis.unit_domain else self.clip
-        matrix = _deployed_matrix(self.basis.to_monomials(self.degree), stretch)
-        full = torch.cat([constant[:, None], weight], 1) @ torch.from_numpy(matrix)
+        if self.before is not None:
+            self.before.moments.require_set(self.slot)
+            inner = Affine(*(t.cpu() for t in self.before.affine()))
+        reach = self.form.reach
+        inner = Affine(inner.scale / reach, inner.shift / reach)
+        if not self.basis.polynomial:
+            return inner, weight, constant
+        full = torch.cat([constant[:, None], weight], 1) @ torch.from_numpy(self.form.rows())
         return inner, full[:, 1:], full[:, 0]
 
 
-def _deployed_matrix(to_monomials: FloatArray, stretch: float) -> FloatArray:
-    """Map coefficients of φᵢ(stretch·v) to monomials of v, above Horner's degree to Tⱼ(v)."""
-    degree = len(to_monomials) - 1
-    matrix: FloatArray = to_monomials * stretch ** np.arange(degree + 1)
-    if degree <= HORNER_DEGREE:
-        return matrix
-    converted = np.zeros_like(matrix)
-    for i, row in enumerate(matrix):
-        series = chebyshev.poly2cheb(row)
-        converted[i, : len(series)] = series
-    return converted
+def deployed_slaf(
+    form: Form, rows: int, learned: int, *, channel_dim: int = 1
+) -> Polynomial | Expansion:
+    """Return the deployed module of a SLAF with unset coefficients."""
+    clipped = form.clip is not None
+    if form.basis.polynomial:
+        return Polynomial(rows, form.degree, learned, clipped=clipped, channel_dim=channel_dim)
+    return Expansion(
+        form.basis, rows, form.degree, learned, clipped=clipped, channel_dim=channel_dim
+    )
+
+
+def name_slots(network: nn.Module) -> None:
+    """Tell every SLAF of a network its module path, for messages."""
+    for path, module in network.named_modules():
+        if isinstance(module, SLAF):
+            module.slot = path
 
 
 def _concatenate(first: Affine, second: Affine) -> Affine:

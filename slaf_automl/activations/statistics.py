@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from slaf_automl.activations.channels import Moments, along, batch_moments
 from slaf_automl.errors import ActivationError
 
 EPSILON = 1e-5
 """Added to every variance before its root is taken."""
 
-
-def batch_moments(x: Tensor, channel_dim: int) -> tuple[Tensor, Tensor]:
-    """Return mean and biased variance over every dimension but `channel_dim`, each `(C,)`."""
-    if x.numel() == 0:
-        channels = x.shape[channel_dim]
-        return x.new_zeros(channels), x.new_ones(channels)
-    dims = [d for d in range(x.ndim) if d != channel_dim % x.ndim]
-    variance, mean = torch.var_mean(x, dim=dims, correction=0)
-    return mean, variance
+SETTLED = 4096
+"""Values of a channel after which a frozen normaliser stays as it is."""
 
 
 class RunningMoments(nn.Module):
@@ -30,7 +25,14 @@ class RunningMoments(nn.Module):
     Batches are averaged exponentially: m ← m + momentum·(batch − m), the first batch as it is.
     Within `estimate_statistics` they are pooled exactly instead,
     σ² = Σ nₖ·(σₖ² + (μₖ − μ)²) / Σ nₖ, unless `tracked` says that the statistic only follows the
-    training (the clip ranges, which must stay what the network was trained with).
+    training (clip ranges and frozen normalisers, which must stay what the network was trained
+    with).
+
+    Args:
+        shape: `(C,)` or `(C, degree)`.
+        momentum: share of a batch.
+        tracked: whether it only follows the training.
+        settle: after so many values it stays as it is; 0 for never.
 
     Buffers: `mean`, `variance` (`shape`) and `rows`, the number of rows seen (0 = never set).
     """
@@ -40,54 +42,76 @@ class RunningMoments(nn.Module):
     rows: Tensor
 
     def __init__(
-        self, shape: tuple[int, ...], *, momentum: float = 0.1, tracked: bool = False
+        self,
+        shape: tuple[int, ...],
+        *,
+        momentum: float = 0.1,
+        tracked: bool = False,
+        settle: int = 0,
     ) -> None:
         super().__init__()
         self.momentum = momentum
         self.tracked = tracked
+        self.settle = settle
+        self.epsilon = EPSILON
         self.pooling = False
+        self.constant = False
         self.register_buffer("mean", torch.zeros(shape))
         self.register_buffer("variance", torch.ones(shape))
         self.register_buffer("rows", torch.zeros((), dtype=torch.long))
 
     @torch.no_grad()
-    def observe(self, mean: Tensor, variance: Tensor, rows: int) -> None:
+    def observe(self, batch: Moments, rows: int) -> None:
         """Take in the moments of a batch of `rows` rows."""
-        if rows == 0 or (self.pooling and self.tracked and self.rows > 0):
+        if rows == 0 or self.idle:
             return
-        mean, variance = mean.detach().to(self.mean), variance.detach().to(self.variance)
+        mean, variance = (t.detach().to(self.mean) for t in batch)
         # A batch that overflowed must not spoil what the batches before it have settled.
         finite = torch.isfinite(mean) & torch.isfinite(variance)
         mean = torch.where(finite, mean, self.mean)
         variance = torch.where(finite, variance, self.variance)
         seen = self.rows.to(self.mean)
+        first = seen == 0
         share = rows / (seen + rows) if self.pooling else torch.full_like(seen, self.momentum)
+        if self.settle:
+            share = torch.where(seen >= self.settle, 0.0, share)
         step = mean - self.mean
         spread = share * (1 - share) * step**2 if self.pooling else torch.zeros_like(step)
-        first = seen == 0
-        self.variance.copy_(
-            torch.where(
-                first, variance, self.variance + share * (variance - self.variance) + spread
-            )
-        )
+        moved = self.variance + share * (variance - self.variance) + spread
+        # The first batch as it is, exactly, whatever was there before.
+        self.variance.copy_(torch.where(first, variance, moved))
         self.mean.copy_(torch.where(first, mean, self.mean + share * step))
         self.rows.add_(rows)
 
-    def require_set(self) -> None:
-        """Raise an `ActivationError` if no batch was ever observed."""
-        if self.rows == 0:
+    @property
+    def idle(self) -> bool:
+        """Whether batches leave it as it is: it is constant, or only follows the training."""
+        return self.constant or (self.pooling and self.tracked and bool(self.rows > 0))
+
+    def moments_of(self, x: Tensor, channel_dim: int) -> Moments:
+        """Return the moments of a batch that this statistic follows, without a gradient."""
+        return batch_moments(x.detach(), channel_dim)
+
+    def buffers_of(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return mean, variance and rows."""
+        # nn.Module's own attribute look-up is slow where every microsecond counts.
+        found = cast(dict[str, Tensor], self._buffers)
+        return found["mean"], found["variance"], found["rows"]
+
+    def require_set(self, slot: str = "") -> None:
+        """Raise an `ActivationError` if no batch was ever observed.
+
+        Under torch.compile, which cannot look at values, the buffers serve as they are.
+        """
+        if not torch.compiler.is_compiling() and self.rows == 0:
             raise ActivationError(
-                "a normalised activation is evaluated before its statistics were set",
+                f"{slot or 'a normalised activation'} is evaluated before its statistics were set",
                 remedy="train it, load trained weights, or call estimate_statistics first",
             )
 
     def snapshot(self) -> tuple[Tensor, Tensor]:
         """Return copies of mean and variance: the buffers may change before a backward pass."""
         return self.mean.clone(), self.variance.clone()
-
-    def scale(self) -> Tensor:
-        """Return 1/√(variance + ε)."""
-        return torch.rsqrt(self.variance + EPSILON)
 
 
 @contextmanager
@@ -97,14 +121,16 @@ def pooled_statistics(network: nn.Module) -> Iterator[None]:
     All else is in evaluation mode: dropout is off, and foreign batch norms keep their averages.
     Without a row, or if the block raises, the old statistics come back.
     """
-    moments = [m for m in network.modules() if isinstance(m, RunningMoments)]
+    moments = [m for m in network.modules() if isinstance(m, RunningMoments) and not m.constant]
     before = [(m, *m.snapshot(), m.rows.clone()) for m in moments]
     training = {m: m.training for m in network.modules()}
     whole = False
     try:
         network.eval()
         for module in network.modules():
-            module.training = any(isinstance(c, RunningMoments) for c in module.children())
+            module.training = any(
+                isinstance(c, RunningMoments) and not c.constant for c in module.children()
+            )
         for m in moments:
             m.pooling = True
             if not m.tracked:
@@ -130,26 +156,41 @@ def estimate_statistics(network: nn.Module, batches: Iterable[Tensor]) -> None:
     and prediction use these estimates instead. With all rows in one batch they are exact; with
     several, each batch passes normalised by its own moments, as in training.
     """
-    if not any(isinstance(m, RunningMoments) and not m.tracked for m in network.modules()):
+    moments = [m for m in network.modules() if isinstance(m, RunningMoments)]
+    if not any(not m.tracked and not m.constant for m in moments):
         return
     with pooled_statistics(network):
         for batch in batches:
             network(batch)
 
 
-class InputNormaliser(nn.Module):
-    """Batch normalisation of the channels: y = γ·(x − μ)/√(σ² + ε) + β, γ and β learned.
+def hold_statistics(network: nn.Module) -> None:
+    """Keep every normaliser's statistics as they are from here on, in training too.
 
-    Batch statistics in training, running ones in evaluation; biased variances throughout.
+    What is trained is then what will be deployed: the batches' noise, which hurts small tables,
+    is gone. `estimate_statistics` first, so that what is kept is exact.
+    """
+    for module in network.modules():
+        if isinstance(module, RunningMoments):
+            module.constant = True
+
+
+class InputNormaliser(nn.Module):
+    """Normalisation of the channels: y = γ·(x − μ)/√(σ² + ε) + β, γ and β learned.
+
+    Batch statistics in training and running ones in evaluation; or `frozen`: running ones that
+    settle over the first `SETTLED` values of each channel, carry no gradient and then stay, in
+    training and evaluation alike. Biased variances throughout.
     Input and output `(N, C, *)`, the channels at `channel_dim`.
     """
 
-    def __init__(self, channels: int, *, channel_dim: int = 1) -> None:
+    def __init__(self, channels: int, *, channel_dim: int = 1, frozen: bool = False) -> None:
         super().__init__()
         self.channel_dim = channel_dim
+        self.frozen = frozen
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
-        self.moments = RunningMoments((channels,))
+        self.moments = RunningMoments((channels,), tracked=frozen, settle=SETTLED if frozen else 0)
 
     def affine(self) -> tuple[Tensor, Tensor]:
         """Return the evaluation-mode scale and shift, each `(C,)`, in float64."""
@@ -159,22 +200,22 @@ class InputNormaliser(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise `x`."""
-        if self.training:
-            mean, variance = batch_moments(x, self.channel_dim)
-            self.moments.observe(mean, variance, x.numel() // x.shape[self.channel_dim])
-            scale = self.weight * torch.rsqrt(variance + EPSILON)
+        dim, moments = self.channel_dim, self.moments
+        if self.training and not moments.idle:
+            batch = batch_moments(x.detach() if self.frozen else x, dim)
+            used = batch
+            if self.frozen:
+                first = moments.rows == 0
+                used = Moments(
+                    *(
+                        torch.where(first, b, s)
+                        for b, s in zip(batch, moments.snapshot(), strict=True)
+                    )
+                )
+            moments.observe(batch, x.numel() // x.shape[dim])
         else:
-            self.moments.require_set()
-            mean, variance = self.moments.snapshot()
-            scale = self.weight * torch.rsqrt(variance + EPSILON)
-        shift = self.bias - scale * mean
-        return torch.addcmul(
-            along(shift, x, self.channel_dim), x, along(scale, x, self.channel_dim)
-        )
-
-
-def along(values: Tensor, like: Tensor, channel_dim: int) -> Tensor:
-    """View per-channel `values` `(C,)` so that they broadcast along the channels of `like`."""
-    shape = [1] * like.ndim
-    shape[channel_dim] = -1
-    return values.reshape(shape)
+            moments.require_set()
+            used = Moments(*moments.snapshot())
+        scale = self.weight * torch.rsqrt(used.variance + EPSILON)
+        shift = self.bias - scale * used.mean
+        return torch.addcmul(along(shift, x, dim), x, along(scale, x, dim))

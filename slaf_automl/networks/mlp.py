@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from slaf_automl.activations.kinds import find_kind
+from slaf_automl.activations.slaf import name_slots
 from slaf_automl.networks.fitting import require_complete
 from slaf_automl.networks.linear import unset_linear
 from slaf_automl.spec import Architecture
@@ -39,6 +40,7 @@ class MLP(nn.Module):
             find_kind(spec.kind).build(spec, width)
             for spec, width in zip(architecture.placement, architecture.widths, strict=True)
         )
+        name_slots(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Evaluate `(N, inputs)` to `(N, outputs)`."""

@@ -13,7 +13,7 @@ from slaf_automl.activations.bases import BASES, MAX_DEGREE
 from slaf_automl.activations.kinds import find_kind
 from slaf_automl.activations.projection import TARGETS
 from slaf_automl.activations.rectifier import NORMALISERS
-from slaf_automl.activations.slaf import SHARING
+from slaf_automl.activations.sharing import SHARING
 from slaf_automl.errors import SlafError, SpaceError
 from slaf_automl.networks import SHAPES, WidthLimits
 from slaf_automl.spaces.dimensions import Constant, Dimension, Searched

@@ -14,7 +14,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from slaf_automl.errors import SlafError
+from slaf_automl.errors import NonFiniteError, SlafError
 from slaf_automl.spec import Candidate, TrialResult
 from slaf_automl.spec.codec import require_integer
 from slaf_automl.training.baselines import constant_value
@@ -118,6 +118,8 @@ def fit(
                 ckpt_path=watch.resume_from,
                 weights_only=True,
             )
+        except NonFiniteError:
+            guard.diverged = True
         except SIGTERMException:
             # Lightning leaves at SIGTERM; whoever supervises decides what that means.
             stop.stopped = True

@@ -87,6 +87,11 @@ class Average:
             self.values = tuple(0.9 * old + 0.1 * new for old, new in pairs)
         return self.values
 
+    def before(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Take in a batch and return what was settled before it, for the first batch its own."""
+        settled = self.values
+        return self.update(x) if settled is None else (self.update(x), settled)[1]
+
 
 def normal(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
     """Standard normal numbers of their own seed."""

@@ -4,14 +4,9 @@ from slaf_reference import AVERAGED, EPSILON, Average, assert_near, normal, rand
 from torch import nn
 
 from slaf_automl.activations import SLAF, estimate_statistics
+from slaf_automl.activations.channels import Moments, along, batch_moments
 from slaf_automl.activations.rectifier import NormalisedReLU
-from slaf_automl.activations.statistics import (
-    InputNormaliser,
-    RunningMoments,
-    along,
-    batch_moments,
-    pooled_statistics,
-)
+from slaf_automl.activations.statistics import InputNormaliser, RunningMoments, pooled_statistics
 from slaf_automl.errors import ActivationError
 
 
@@ -42,7 +37,7 @@ def test_running_moments_average_exponentially_from_the_first_batch():
     running = RunningMoments((3,), momentum=0.25).double()
     (m1, v1), (m2, v2) = pairs = [biased(x) for x in unlike_batches()[:2]]
     for mean, variance in pairs:
-        running.observe(mean, variance, 10)
+        running.observe(Moments(mean, variance), 10)
     assert_near(running.mean, 0.75 * m1 + 0.25 * m2, 1e-14)
     assert_near(running.variance, 0.75 * v1 + 0.25 * v2, 1e-14)
     assert running.rows.item() == 20
@@ -51,7 +46,7 @@ def test_running_moments_average_exponentially_from_the_first_batch():
 def test_running_moments_have_momentum_a_tenth():
     running, average = RunningMoments((3,)).double(), Average()
     for x in unlike_batches():
-        running.observe(*biased(x), len(x))
+        running.observe(Moments(*biased(x)), len(x))
         average.update(x)
     assert_near(running.mean, average.values[0], AVERAGED)
     assert_near(running.variance, average.values[1], AVERAGED)
@@ -59,7 +54,7 @@ def test_running_moments_have_momentum_a_tenth():
 
 def test_a_batch_without_rows_is_not_observed():
     running = RunningMoments((2,))
-    running.observe(torch.full((2,), torch.nan), torch.full((2,), torch.nan), 0)
+    running.observe(Moments(*[torch.full((2,), torch.nan)] * 2), 0)
     assert running.mean.tolist() == [0.0, 0.0]
     with pytest.raises(ActivationError, match="before its statistics were set"):
         running.require_set()
@@ -68,7 +63,7 @@ def test_a_batch_without_rows_is_not_observed():
 def test_observed_moments_carry_no_gradient():
     x = normal(5, 2).requires_grad_()
     running = RunningMoments((2,)).double()
-    running.observe(*batch_moments(x, 1), 5)
+    running.observe(batch_moments(x, 1), 5)
     assert not running.mean.requires_grad
     assert not running.variance.requires_grad
 
@@ -76,11 +71,11 @@ def test_observed_moments_carry_no_gradient():
 @pytest.mark.parametrize("tracked", [False, True])
 def test_pooling_gives_the_moments_of_all_rows_at_once(tracked):
     running = RunningMoments((3,), tracked=tracked).double()
-    running.observe(*(torch.full((3,), 7.0, dtype=torch.float64),) * 2, 9)
+    running.observe(Moments(*(torch.full((3,), 7.0, dtype=torch.float64),) * 2), 9)
     batches = unlike_batches()
     with pooled_statistics(running):
         for x in batches:
-            running.observe(*biased(x), len(x))
+            running.observe(Moments(*biased(x)), len(x))
     if tracked:
         # Set once, it stays what the network was trained with.
         assert running.mean.tolist() == running.variance.tolist() == [7.0] * 3

@@ -6,9 +6,9 @@ from slaf_reference import BASIS_NAMES, assert_near, normal, settled
 from torch import nn
 
 from slaf_automl.activations import SLAF, find_kind
+from slaf_automl.activations.channels import along
 from slaf_automl.activations.folding import Affine, fold_linear
 from slaf_automl.activations.rectifier import NormalisedReLU
-from slaf_automl.activations.statistics import along
 from slaf_automl.errors import ActivationError
 
 CHANNELS = 4

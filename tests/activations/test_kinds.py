@@ -100,7 +100,7 @@ def test_unknown_parameter_is_named_and_the_known_are_listed(name):
     [
         ("relu", {"normaliser": "batch"}, "normaliser 'batch'"),
         ("relu", {"normaliser": None}, "normaliser None"),
-        ("slaf", {"basis": "fourier"}, "basis 'fourier'"),
+        ("slaf", {"basis": "wavelet"}, "basis 'wavelet'"),
         ("slaf", {"degree": 0}, "degree 0"),
         ("slaf", {"degree": 60}, "degree 60"),
         ("slaf", {"degree": 3.0}, "degree 3.0"),

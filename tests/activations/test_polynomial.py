@@ -6,7 +6,8 @@ import torch
 from numpy.polynomial import chebyshev, polynomial
 from slaf_reference import assert_near, normal
 
-from slaf_automl.activations.polynomial import HORNER_DEGREE, Polynomial, clenshaw, horner
+from slaf_automl.activations.passes.form import HORNER_DEGREE
+from slaf_automl.activations.polynomial import Polynomial, clenshaw, horner
 
 SERIES = {horner: polynomial.polyval, clenshaw: chebyshev.chebval}
 

@@ -150,7 +150,7 @@ def test_target_that_is_not_finite_is_refused(target):
         fit_activation(target, "hermite", 2)
 
 
-@pytest.mark.parametrize(("basis", "degree"), [("fourier", 3), ("hermite", 0), ("hermite", 17)])
+@pytest.mark.parametrize(("basis", "degree"), [("wavelet", 3), ("hermite", 0), ("hermite", 17)])
 def test_unknown_basis_or_degree_is_refused(basis, degree):
     with pytest.raises(ActivationError, match=f"{basis}|degree {degree}"):
         fit_activation("relu", basis, degree)

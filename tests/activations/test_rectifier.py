@@ -7,8 +7,8 @@ from slaf_automl.activations.rectifier import NORMALISERS, NormalisedReLU
 from slaf_automl.errors import ActivationError
 
 
-def test_the_three_normalisers():
-    assert NORMALISERS == ("none", "input", "element")
+def test_the_four_normalisers():
+    assert NORMALISERS == ("none", "input", "frozen", "element")
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from slaf_automl.activations import BASES, find_kind
 from slaf_automl.activations.projection import TARGETS
 from slaf_automl.activations.rectifier import NORMALISERS
-from slaf_automl.activations.slaf import SHARING
+from slaf_automl.activations.sharing import SHARING
 from slaf_automl.spec import Architecture
 
 HYBRIDS = (0.0, 0.25, 0.5, 0.75)

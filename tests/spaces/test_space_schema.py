@@ -147,7 +147,7 @@ UNKNOWN_WORDS = [
     (dimension("shape", {"value": "triangle"}), ("shape", "'triangle'", *SHAPES)),
     (dimension("shape", {"choices": ["constant", "u"]}), ("shape.choices", "'u'", *SHAPES)),
     (dimension("slot.activation", {"choices": ["gelu"]}), ("slot.activation", "'gelu'", "slaf")),
-    (dimension("slot.basis", {"choices": ["fourier"]}), ("slot.basis", "'fourier'", *BASES)),
+    (dimension("slot.basis", {"choices": ["wavelet"]}), ("slot.basis", "'wavelet'", *BASES)),
     (dimension("sharing", {"value": "unit"}), ("sharing", "'unit'", "layer", "channel")),
     (dimension("normaliser", {"choices": ["batch"]}), ("normaliser", "'batch'", *NORMALISERS)),
     (dimension("start", {"choices": ["zero"]}), ("start", "'zero'", *STARTS)),

@@ -40,7 +40,11 @@ def test_groups_hold_what_their_names_say():
         "weights": {f"layers.{i}.weight" for i in range(4)},
         "offsets": {
             *(f"layers.{i}.bias" for i in range(4)),
-            *(f"slots.{i}.before.{name}" for i in (0, 1) for name in ("weight", "bias")),
+            *(
+                f"slots.{slot}before.{name}"
+                for slot in ("0.", "0.rectifier.", "1.")
+                for name in ("weight", "bias")
+            ),
         },
         "coefficients": {f"slots.{i}.{name}" for i in (0, 2) for name in ("coefficients", "bias")},
     }

@@ -12,15 +12,12 @@ from torch import nn
 
 from slaf_automl.activations.bases import find_basis, require_clip, require_degree
 from slaf_automl.activations.kinds.base import ActivationKind
-from slaf_automl.activations.polynomial import Polynomial
+from slaf_automl.activations.passes import Form
 from slaf_automl.activations.projection import TARGETS
 from slaf_automl.activations.rectifier import NORMALISERS
-from slaf_automl.activations.slaf import (
-    SHARING,
-    SLAF,
-    learned_channels,
-    require_hybrid,
-)
+from slaf_automl.activations.sharing import deployed_rows, require_sharing
+from slaf_automl.activations.slaf import SLAF, deployed_slaf, learned_channels, require_hybrid
+from slaf_automl.activations.statistics import EPSILON
 from slaf_automl.errors import ActivationError
 from slaf_automl.spec import ActivationSpec, Scalar
 
@@ -47,8 +44,8 @@ class SLAFKind(ActivationKind):
         require_degree(parameters["degree"])
         require_hybrid(parameters["hybrid"])
         require_clip(parameters["clip"])
+        require_sharing(parameters["sharing"])
         for name, words in (
-            ("sharing", SHARING),
             ("normaliser", NORMALISERS),
             ("start", tuple(TARGETS)),
         ):
@@ -63,34 +60,35 @@ class SLAFKind(ActivationKind):
         return SLAF(channels, **parameters)
 
     def deployed(self, spec: ActivationSpec, channels: int) -> nn.Module:
-        """Return a `Polynomial` with unset coefficients."""
-        learned = self._learned(spec, channels)
-        return Polynomial(
-            self._rows(spec, channels),
+        """Return a `Polynomial` or `Expansion` with unset coefficients."""
+        form = Form(
+            find_basis(spec["basis"]),
             require_degree(spec["degree"]),
-            learned,
-            clipped=spec["clip"] is not None,
+            require_clip(spec["clip"]),
+            EPSILON,
         )
+        return deployed_slaf(form, self._rows(spec, channels), self._learned(spec, channels))
 
     def stored_values(self, spec: ActivationSpec, channels: int) -> int:
         """Return rows × degree: the constants and clip ranges live in the neighbours."""
         return self._rows(spec, channels) * require_degree(spec["degree"])
 
     def least_channels(self, spec: ActivationSpec) -> int:
-        """Return the fewest channels that leave one SLAF channel."""
+        """Return the fewest channels that leave a SLAF channel for each row of coefficients."""
         share = 1 - Fraction(str(require_hybrid(spec["hybrid"])))
-        return math.ceil(Fraction(1, 2) / share)
+        sharing = require_sharing(spec["sharing"])
+        needed = sharing if isinstance(sharing, int) else 1
+        return math.ceil((needed - Fraction(1, 2)) / share)
 
     def lane_group(self, spec: ActivationSpec) -> str:
-        """Every polynomial family is a matrix to a common one."""
-        return "polynomial"
+        """Every polynomial family is a matrix to a common one; the others stand alone."""
+        basis = find_basis(spec["basis"])
+        return "polynomial" if basis.polynomial else basis.name
 
     @staticmethod
     def _learned(spec: ActivationSpec, channels: int) -> int:
         return learned_channels(channels, require_hybrid(spec["hybrid"]))
 
     def _rows(self, spec: ActivationSpec, channels: int) -> int:
-        # Statistics per channel turn even shared coefficients into one row per channel.
-        if spec["sharing"] == "layer" and spec["normaliser"] != "element":
-            return 1
-        return self._learned(spec, channels)
+        sharing = require_sharing(spec["sharing"])
+        return deployed_rows(sharing, str(spec["normaliser"]), self._learned(spec, channels))

@@ -1,0 +1,8 @@
+"""How a SLAF is evaluated: written out in PyTorch, or fused into a few compiled passes."""
+
+from __future__ import annotations
+
+from slaf_automl.activations.passes.apply import Passes, Statistics
+from slaf_automl.activations.passes.form import Form, Source
+
+__all__ = ["Form", "Passes", "Source", "Statistics"]

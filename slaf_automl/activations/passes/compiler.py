@@ -1,0 +1,148 @@
+"""Compiles the fused passes once a degree and keeps them in the user's cache folder."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import logging
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+SWITCH = "SLAF_AUTOML_KERNELS"
+"""Environment variable: `off` keeps to plain PyTorch."""
+
+_SOURCE = Path(__file__).with_name("kernel.cpp")
+_REALS = {torch.float32: ("float", "int32_t"), torch.float64: ("double", "int64_t")}
+_OPTIONS = (("-march=native", "-fopenmp"), ("-march=native",), ("-mcpu=native",), ())
+_TIMEOUT = 120.0
+_log = logging.getLogger("slaf_automl")
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """The compiled passes of one degree and dtype, as C functions (see kernel.cpp)."""
+
+    forward: Any
+    backward: Any
+
+
+@functools.cache
+def kernel(degree: int, dtype: torch.dtype) -> Kernel | None:
+    """Return the compiled passes, or None where plain PyTorch must serve.
+
+    The first call for a degree compiles for about a second and keeps the result for later processes
+    in `$XDG_CACHE_HOME/slaf_automl` (`~/.cache/slaf_automl`). Without a C++ compiler (`$CXX`, or
+    `c++`, `g++` or `clang++` on the path) one line is logged and None returned; under
+    `SLAF_AUTOML_KERNELS=off` None is returned in silence.
+    """
+    if os.environ.get(SWITCH, "").lower() == "off" or os.name != "posix" or dtype not in _REALS:
+        return None
+    compiler = _compiler()
+    if compiler is None:
+        _say(
+            "no C++ compiler was found: SLAF runs in plain PyTorch, which is several times slower; "
+            "install g++ or set CXX"
+        )
+        return None
+    for options in _OPTIONS:
+        library = _library(compiler, options, degree, dtype)
+        if library is not None:
+            return _bound(library)
+    _say(f"{' '.join(compiler)} cannot compile the SLAF passes: they run in plain PyTorch, slower")
+    return None
+
+
+def _compiler() -> tuple[str, ...] | None:
+    named = shlex.split(os.environ.get("CXX", ""))
+    for words in [named] if named else [["c++"], ["g++"], ["clang++"]]:
+        found = shutil.which(words[0])
+        if found is not None:
+            return (found, *words[1:])
+    return None
+
+
+def _library(
+    compiler: tuple[str, ...], options: tuple[str, ...], degree: int, dtype: torch.dtype
+) -> ctypes.CDLL | None:
+    real, mask = _REALS[dtype]
+    flags = (
+        *("-x", "c++", "-std=gnu++17", "-O3", "-fno-math-errno", "-fPIC", "-shared", *options),
+        *(f"-DREAL={real}", f"-DMASK={mask}", f"-DDEGREE={degree}"),
+    )
+    stamp = Path(compiler[0]).stat()
+    parts = (_SOURCE.read_text("utf-8"), compiler, flags, stamp.st_size, stamp.st_mtime, _machine())
+    name = f"{real}{degree}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:24]}.so"
+    target = _cache() / name
+    try:
+        if not target.exists():
+            _compile((*compiler, *flags), target)
+        return ctypes.CDLL(str(target))
+    except (OSError, subprocess.SubprocessError) as error:
+        _log.debug("compiling %s: %s", name, error)
+        return None
+
+
+def _compile(command: tuple[str, ...], target: Path) -> None:
+    # Written beside its place and renamed: two processes may compile the same one at once.
+    handle, partial = tempfile.mkstemp(suffix=".so", dir=target.parent)
+    os.close(handle)
+    try:
+        subprocess.run(
+            [*command, str(_SOURCE), "-o", partial],
+            check=True,
+            capture_output=True,
+            timeout=_TIMEOUT,
+        )
+        os.chmod(partial, 0o700)
+        os.replace(partial, target)
+    finally:
+        Path(partial).unlink(missing_ok=True)
+
+
+@functools.lru_cache(maxsize=1)
+def _cache() -> Path:
+    """Return a folder that only this user can write: what lies in it is run."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    folder = Path(home) / "slaf_automl" / "kernels"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        status = folder.stat()
+        mine = status.st_uid == os.getuid() and not status.st_mode & 0o022
+        if mine and os.access(folder, os.W_OK):
+            return folder
+    except OSError:
+        pass
+    return Path(tempfile.mkdtemp(prefix="slaf_automl_"))
+
+
+def _machine() -> str:
+    """Name what `-march=native` depends on: a home folder may serve unlike machines."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        lines = []
+    flags = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
+    return " ".join((platform.machine(), platform.processor(), sys.platform, flags))
+
+
+def _bound(library: ctypes.CDLL) -> Kernel:
+    library.forward.argtypes = [ctypes.c_void_p] * 6
+    library.backward.argtypes = [ctypes.c_void_p] * 11
+    library.forward.restype = library.backward.restype = ctypes.c_int
+    return Kernel(library.forward, library.backward)
+
+
+@functools.cache
+def _say(message: str) -> None:
+    _log.warning(message)

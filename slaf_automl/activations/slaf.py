@@ -116,6 +116,7 @@ class SLAF(nn.Module):
             )
         self.channel_dim = channel_dim
         self.slot = ""
+        self.rectified = False
         rest = channels - self.learned
         element = normaliser == "element"
         affine = normaliser in ("input", "frozen")
@@ -190,6 +191,8 @@ class SLAF(nn.Module):
         return torch.cat([self._learned(smooth, dim), self.rectifier(rest)], dim)
 
     def _learned(self, x: Tensor, channel_dim: int) -> Tensor:
+        if self.rectified:  # see warm_start.py
+            return torch.relu(x if self.before is None else self.before(x))
         dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
         # nn.Module's own attribute look-up is slow where every microsecond counts.
         own, parts = self._parameters, self._modules

@@ -119,12 +119,12 @@ def pooled_statistics(network: nn.Module) -> Iterator[None]:
     """Within the block, forward passes re-estimate every normaliser's statistics by pooling.
 
     All else is in evaluation mode: dropout is off, and foreign batch norms keep their averages.
-    Without a row, or if the block raises, the old statistics come back.
+    What saw no row keeps its old statistics; if the block raises, all come back.
     """
     moments = [m for m in network.modules() if isinstance(m, RunningMoments) and not m.constant]
     before = [(m, *m.snapshot(), m.rows.clone()) for m in moments]
     training = {m: m.training for m in network.modules()}
-    whole = False
+    finished = False
     try:
         network.eval()
         for module in network.modules():
@@ -136,11 +136,11 @@ def pooled_statistics(network: nn.Module) -> Iterator[None]:
             if not m.tracked:
                 m.rows.zero_()
         yield
-        whole = all(bool(m.rows > 0) for m in moments)
+        finished = True
     finally:
         for m, mean, variance, rows in before:
             m.pooling = False
-            if not whole:
+            if not finished or m.rows == 0:
                 m.mean.copy_(mean)
                 m.variance.copy_(variance)
                 m.rows.copy_(rows)
@@ -157,7 +157,7 @@ def estimate_statistics(network: nn.Module, batches: Iterable[Tensor]) -> None:
     several, each batch passes normalised by its own moments, as in training.
     """
     moments = [m for m in network.modules() if isinstance(m, RunningMoments)]
-    if not any(not m.tracked and not m.constant for m in moments):
+    if all(m.constant or (m.tracked and bool(m.rows > 0)) for m in moments):
         return
     with pooled_statistics(network):
         for batch in batches:

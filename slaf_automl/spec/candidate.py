@@ -15,7 +15,7 @@ from slaf_automl.spec.codec import (
     require_types,
 )
 
-ROUTINES = ("joint", "alternate", "two_speed")
+ROUTINES = ("joint", "alternate", "two_speed", "warm_start")
 """How weights and SLAF coefficients take turns; see `slaf_automl.training.routines`."""
 
 
@@ -79,6 +79,10 @@ class Recipe(Value):
         coefficient_rate: the coefficients' learning rate as a multiple of `learning_rate`; used
             by the routine `two_speed` only, the other routines train both at one rate.
         coefficient_decay: decoupled decay of the coefficients.
+        coefficient_l1: weight of the hierarchical L1 penalty on the coefficients, which takes away
+            the highest elements of a slot; what is gone is not deployed.
+        hold_statistics: share of the steps after which normalisers keep their statistics, so that
+            what trains on is what will be deployed; None lets batches decide to the end.
         gradient_clip: upper limit of the global gradient norm; None switches it off.
         patience: epochs without a better validation metric before training ends early;
             None trains to the end.
@@ -94,6 +98,8 @@ class Recipe(Value):
     batch_size: int = 64
     coefficient_rate: float = 1.0
     coefficient_decay: float = 0.0
+    coefficient_l1: float = 0.0
+    hold_statistics: float | None = None
     gradient_clip: float | None = 1.0
     patience: int | None = None
 
@@ -105,6 +111,13 @@ class Recipe(Value):
         require_integer("Recipe.batch_size", self.batch_size, 1)
         require_number("Recipe.coefficient_rate", self.coefficient_rate, low=0, open_low=True)
         require_number("Recipe.coefficient_decay", self.coefficient_decay, low=0)
+        require_number("Recipe.coefficient_l1", self.coefficient_l1, low=0)
+        if self.hold_statistics is not None:
+            require_number("Recipe.hold_statistics", self.hold_statistics, low=0)
+            if self.hold_statistics > 1:
+                raise SpecError(
+                    f"Recipe.hold_statistics {self.hold_statistics!r}", expected="a share up to 1"
+                )
         if self.gradient_clip is not None:
             require_number("Recipe.gradient_clip", self.gradient_clip, low=0, open_low=True)
         if self.patience is not None:

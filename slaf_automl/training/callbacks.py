@@ -27,22 +27,29 @@ class BestWeights(Callback):
         self.value = math.nan
         self.loss = math.inf
         self.epoch = 0
+        self.provisional = False
         self.weights: dict[str, Tensor] = {}
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Compare this epoch's validation with the best so far."""
+        # A warm start's ReLU network is not the candidate: it is compared at rungs, never kept.
+        rectified = bool(getattr(pl_module, "rectified", False))
+        if self.provisional and not rectified:
+            self.value, self.loss = math.nan, math.inf
+        self.provisional = rectified
         value = float(trainer.callback_metrics[f"val_{self.metric.name}"])
         loss = float(trainer.callback_metrics["val_loss"])
         tied = value == self.value and loss < self.loss
         if math.isfinite(loss) and (tied or self.metric.better(value, self.value)):
             self.value, self.loss, self.epoch = value, loss, trainer.current_epoch + 1
-            self.weights = {n: t.detach().clone() for n, t in pl_module.state_dict().items()}
+            if not rectified:
+                self.weights = {n: t.detach().clone() for n, t in pl_module.state_dict().items()}
         elif self.patience is not None and trainer.current_epoch + 1 - self.epoch >= self.patience:
             trainer.should_stop = True
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as plain values and tensors."""
-        return {n: getattr(self, n) for n in ("value", "loss", "epoch", "weights")}
+        return {n: getattr(self, n) for n in ("value", "loss", "epoch", "weights", "provisional")}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take a checkpoint's state."""

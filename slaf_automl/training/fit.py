@@ -134,7 +134,7 @@ def fit(
         diverged=guard.diverged,
         seconds=time.monotonic() - began,
     )
-    return Fit(module.cpu().eval(), result, best.epoch)
+    return Fit(module.cpu().eval().pruned(), result, best.epoch)
 
 
 def require_accelerator(name: str) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -11,19 +14,26 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.nn import functional as F
 
-from slaf_automl.activations import estimate_statistics
+from slaf_automl.activations import SLAF, estimate_statistics, find_kind, hold_statistics
 from slaf_automl.activations.folding import Affine
+from slaf_automl.activations.pruning import effective_degree, shrink_elements
+from slaf_automl.activations.warm_start import project_rectified, rectify
+from slaf_automl.errors import SlafError
 from slaf_automl.networks import MLP, DeployedMLP, deploy, require_fit
 from slaf_automl.spec import Budget, Candidate, DataInfo
 from slaf_automl.training.data import TableStatistics
 from slaf_automl.training.metrics import find_metric, predictions
-from slaf_automl.training.routines import parameter_groups, rate_at, resting
+from slaf_automl.training.routines import WARM_START, parameter_groups, rate_at, resting
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import BaseTrial
 
     from slaf_automl.spaces import SearchSpace
+
+
+SOME_BATCHES = 32
+"""Batches that statistics and projections are taken from where a loader has no `ordered()` rows."""
 
 
 class Described(Protocol):
@@ -86,6 +96,7 @@ class SlafModule(LightningModule):
                 "metric": self.metric.name,
             }
         )
+        self._rectified = self._held = False
         generator = torch.Generator().manual_seed(seed)
         self.network = MLP(self.candidate.architecture, generator)
         self.validation_metric = self.metric.build(self.info)
@@ -152,9 +163,90 @@ class SlafModule(LightningModule):
         """Estimate the normalisers' statistics over the training rows."""
         if not self._has_ordered_rows():
             return
-        rows: Iterator[Tensor] = self.trainer.train_dataloader.ordered()  # type: ignore[union-attr]
-        batches = (x.to(self.device) for x in rows)
-        estimate_statistics(self.network, ((x - self.mean) * self.scale for x in batches))
+        estimate_statistics(self.network, self._inputs())
+
+    def _inputs(self) -> Iterator[Tensor]:
+        """Yield the network's inputs over training rows, in order, or over some batches of them."""
+        if self._has_ordered_rows():
+            rows = self.trainer.train_dataloader.ordered()  # type: ignore[union-attr]
+        else:
+            some = itertools.islice(iter(self.trainer.train_dataloader or ()), SOME_BATCHES)
+            rows = (batch[0] for batch in some)
+        for x in rows:
+            yield (x.to(self.device) - self.mean) * self.scale
+
+    def on_train_start(self) -> None:
+        """Begin as a ReLU network under `warm_start`; a resumed training goes on where it was."""
+        self._rectified = self._before(self._share_of_warm_start())
+        if self._rectified:
+            rectify(self.network)
+        if self.candidate.recipe.hold_statistics is not None:
+            self._held = not self._before(self.candidate.recipe.hold_statistics)
+            if self._held:
+                hold_statistics(self.network)
+
+    def _share_of_warm_start(self) -> float:
+        if self.candidate.recipe.routine != "warm_start":
+            return 0.0
+        if math.isinf(self.trainer.estimated_stepping_batches):
+            raise SlafError(
+                "routine warm_start in a training without an end",
+                remedy="give the Trainer max_epochs or max_steps",
+            )
+        return WARM_START
+
+    def _before(self, share: float) -> bool:
+        return self.global_step < share * self.trainer.estimated_stepping_batches
+
+    @property
+    def rectified(self) -> bool:
+        """Whether its SLAFs still train as ReLU, under the routine `warm_start`."""
+        return self._rectified
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Turn ReLU into SLAF, and hold statistics, at the steps that the recipe says."""
+        if self._rectified and not self._before(WARM_START):
+            project_rectified(self.network, self._inputs())
+            self._rectified = False
+        share = self.candidate.recipe.hold_statistics
+        if not self._held and share is not None and not self._before(share):
+            estimate_statistics(self.network, self._inputs())
+            hold_statistics(self.network)
+            self._held = True
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Take the proximal step of the coefficients' L1 penalty."""
+        weight = self.candidate.recipe.coefficient_l1
+        if not weight or self._rectified:
+            return
+        for group in self.trainer.optimizers[0].param_groups:
+            if group.get("name") == "coefficients":
+                shrink_elements(self.network, group["lr"] * weight)
+
+    @torch.no_grad()
+    def pruned(self) -> SlafModule:
+        """Return the same function without the elements whose coefficients are all zero.
+
+        Where nothing is to be left out it is this module itself. Its candidate has the lower
+        degrees, so that its deployed network stores fewer values.
+        """
+        architecture = self.candidate.architecture
+        placement = tuple(
+            find_kind(spec.kind).spec(**{**spec.parameters, "degree": effective_degree(slot)})
+            if isinstance(slot, SLAF)
+            else spec
+            for spec, slot in zip(architecture.placement, self.network.slots, strict=True)
+        )
+        if placement == architecture.placement:
+            return self
+        candidate = replace(self.candidate, architecture=replace(architecture, placement=placement))
+        lower = SlafModule(candidate, self.info.to_json(), metric=self.metric.name)
+        state = self.state_dict()
+        for name, tensor in lower.state_dict().items():
+            if tensor.shape != state[name].shape:  # coefficients and statistics of elements
+                state[name] = state[name][:, : tensor.shape[1]]
+        lower.load_state_dict(state)
+        return lower.train(self.training)
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
         """Log loss and metric of a batch."""

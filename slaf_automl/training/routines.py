@@ -3,8 +3,10 @@
 * `joint`: both at the recipe's learning rate, every step.
 * `two_speed`: the coefficients at `coefficient_rate` times the learning rate.
 * `alternate`: even steps move the weights, odd steps the coefficients.
+* `warm_start`: every SLAF is ReLU for the first `WARM_START` of the steps, then becomes the SLAF
+  closest to it on what it receives, and trains on as under `joint`.
 
-A network without coefficients trains the same way under all three.
+A network without coefficients trains the same way under all four.
 """
 
 from __future__ import annotations
@@ -16,6 +18,9 @@ from torch import nn
 
 from slaf_automl.activations import SLAF
 from slaf_automl.spec import Recipe
+
+WARM_START = 0.3
+"""Share of the steps that `warm_start` trains as a ReLU network."""
 
 WARM_UP = 0.05
 """Share of the steps over which the learning rate rises from zero."""

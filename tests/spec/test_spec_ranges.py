@@ -46,7 +46,7 @@ def cases(whole, /, **fields):
 REFUSED = [
     *cases(
         Recipe(),
-        routine=("warm_start", "", None, 1),
+        routine=("cold_start", "", None, 1),
         learning_rate=(*NOT_POSITIVE, None),
         weight_decay=NOT_FROM_ZERO,
         epochs=NOT_COUNTS,

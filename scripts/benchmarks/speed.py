@@ -3,7 +3,7 @@
 python scripts/benchmarks/speed.py [--repeats 15]
 
 One thread, float32, medians; in every repeat all rows run in turn, so that a ratio compares what
-ran side by side. Freed memory stays with the process (glibc's MALLOC_ variables), or page faults after
+ran side by side. Freed memory stays with the process (MALLOC_ variables), or page faults after
 each large tensor would drown the difference, for ReLU as for the others.
 """
 

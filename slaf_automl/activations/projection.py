@@ -129,8 +129,10 @@ def _least_squares(design: FloatArray, wanted: FloatArray) -> FloatArray:
     in length by 10¹⁷.
     """
     lengths = np.linalg.norm(design, axis=0)
-    q, r = np.linalg.qr(design / lengths)
-    solution: FloatArray = np.linalg.solve(r, q.T @ wanted) / lengths
+    used = lengths > 0  # A local element that no sample reaches stays at 0.
+    q, r = np.linalg.qr(design[:, used] / lengths[used])
+    solution: FloatArray = np.zeros(len(lengths))
+    solution[used] = np.linalg.solve(r, q.T @ wanted) / lengths[used]
     return solution
 
 

@@ -79,7 +79,8 @@ class SLAF(nn.Module):
     Raises:
         ActivationError: an unknown word, a number out of range, or an input of another shape or
             dtype than the layer was built for.
-        NonFiniteError: in training, a batch whose input or output is not finite (noticed on a CPU).
+        NonFiniteError: in training, a batch whose statistics or output are not finite (noticed on
+            a CPU).
 
     Example:
         >>> slaf = SLAF(3, basis="hermite", degree=2, normaliser="none", start="identity")
@@ -220,7 +221,7 @@ class SLAF(nn.Module):
                 remedy="lower the learning rate or the degree, clip gradients or inputs, "
                 "or check the data for NaN",
             )
-        return y if given is x else y.to(x.dtype)
+        return y.to(x.dtype)
 
     def _statistics(
         self,

@@ -81,7 +81,9 @@ class RunningMoments(nn.Module):
         # The first batch as it is, exactly, whatever was there before.
         self.variance.copy_(torch.where(first, variance, moved))
         self.mean.copy_(torch.where(first, mean, self.mean + share * step))
-        self.rows.add_(rows)
+        # Rows count once every channel could take them in: until then the next batch is the first.
+        counted = finite.all() if not self.settle else finite.all() & (seen < self.settle)
+        self.rows.add_(rows * counted)
 
     @property
     def idle(self) -> bool:
@@ -101,9 +103,11 @@ class RunningMoments(nn.Module):
     def require_set(self, slot: str = "") -> None:
         """Raise an `ActivationError` if no batch was ever observed.
 
-        Under torch.compile, which cannot look at values, the buffers serve as they are.
+        Under torch.compile and torch.func, which cannot look at values, they serve as they are.
         """
-        if not torch.compiler.is_compiling() and self.rows == 0:
+        if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+            return
+        if self.rows == 0:
             raise ActivationError(
                 f"{slot or 'a normalised activation'} is evaluated before its statistics were set",
                 remedy="train it, load trained weights, or call estimate_statistics first",

@@ -21,6 +21,9 @@ SLOT = ("basis", "degree", "hybrid")
 SHARED = ("sharing", "clip", "start")
 """Dimensions that all SLAF slots of a candidate share."""
 
+HELD = 0.05
+"""Share of the steps after which regressions keep their normalisers' statistics."""
+
 
 def build_candidate(file: SpaceFile, chooser: Chooser, info: DataInfo, budget: Budget) -> Candidate:
     """Ask the chooser for what the candidate needs, in order of use, and solve its widths.
@@ -116,6 +119,7 @@ def _recipe(file: SpaceFile, choose: Callable[..., Any], info: DataInfo, learned
         epochs=schedule.epochs * times,
         batch_size=info.batch_size,
         coefficient_rate=choose("coefficient_rate") if routine == "two_speed" else 1.0,
+        hold_statistics=HELD if info.task == "regression" else None,
         gradient_clip=schedule.gradient_clip,
         patience=None if schedule.patience is None else schedule.patience * times,
     )

@@ -82,7 +82,8 @@ class Recipe(Value):
         coefficient_l1: weight of the hierarchical L1 penalty on the coefficients, which takes away
             the highest elements of a slot; what is gone is not deployed.
         hold_statistics: share of the steps after which normalisers keep their statistics, so that
-            what trains on is what will be deployed; None lets batches decide to the end.
+            what trains on is what will be deployed: batch noise hurts small tables most. None
+            leaves batch statistics on to the end.
         gradient_clip: upper limit of the global gradient norm; None switches it off.
         patience: epochs without a better validation metric before training ends early;
             None trains to the end.
@@ -99,7 +100,7 @@ class Recipe(Value):
     coefficient_rate: float = 1.0
     coefficient_decay: float = 0.0
     coefficient_l1: float = 0.0
-    hold_statistics: float | None = None
+    hold_statistics: float | None = 0.05
     gradient_clip: float | None = 1.0
     patience: int | None = None
 

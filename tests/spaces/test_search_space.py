@@ -200,7 +200,7 @@ def test_a_small_budget_has_fewer_depths():
 
 def test_the_description_names_every_dimension_and_its_values():
     text = MLP.description()
-    assert text.splitlines()[0] == "mlp (version 1, family mlp)"
+    assert text.splitlines()[0] == "mlp (version 2, family mlp)"
     rows = {line.split()[0]: line for line in text.splitlines()[1:]}
     names = {re.sub(r"slot\d", "slot<i>", name) for name in MLP.distributions(DIGITS, BUDGET)}
     assert rows.keys() == {*names, "clip", "widths", "training"}

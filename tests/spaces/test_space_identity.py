@@ -22,7 +22,7 @@ CONTROL_NAMES = {"depth", "shape", "normaliser", "learning_rate", "weight_decay"
 
 CHANGES = {
     "name": (("name",), "mlp2"),
-    "version": (("version",), 2),
+    "version": (("version",), 3),
     "widths.least": (("widths", "least"), 3),
     "widths.most": (("widths", "most"), 1000),
     "epochs": (("training", "epochs"), 55),
@@ -178,4 +178,4 @@ def test_the_names_of_the_mlp_space_are_the_promised_ones():
         for name, distribution in MLP.distributions(DIGITS, BUDGET).items()
     }
     assert found == json.loads(GOLDEN.read_text(encoding="utf-8"))
-    assert MLP.file.version == 1
+    assert MLP.file.version == 2

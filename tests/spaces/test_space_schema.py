@@ -215,7 +215,7 @@ def test_text_that_is_not_yaml_is_refused(tmp_path, text):
 @pytest.mark.parametrize(
     ("line", "key"),
     [
-        ("version: 1\n", "version"),
+        ("version: 2\n", "version"),
         ("  epochs: 54\n", "epochs"),
         ("  depth:\n    low: 1\n    high: 3\n", "depth"),
     ],

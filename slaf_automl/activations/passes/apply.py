@@ -83,6 +83,9 @@ class Passes:
     def _plan(self, x: Tensor, statistics: Statistics) -> Plan | None:
         if x.device.type != "cpu" or type(x) not in (Tensor, nn.Parameter):
             return None
+        for running in statistics.running:  # The passes write the buffers in x's own precision.
+            if running is not None and running.buffers_of()[0].dtype != x.dtype:
+                return None
         key = (statistics.sources, x.dtype)
         if key in self._plans:
             return self._plans[key]
@@ -139,6 +142,7 @@ def _settled(
             first = running.rows == 0
             mean = torch.where(first, batch.mean, mean)
             variance = torch.where(first, batch.variance, variance)
+        mean, variance = mean.to(x.dtype), variance.to(x.dtype)
         found.append(Settled(mean, torch.rsqrt(variance + running.epsilon)))
     return found[0], found[1]
 

@@ -515,10 +515,10 @@ int forward_range(const Setting &f, const Range &range, const State &s, const RE
             for (int i = 0; s.element_mean && i < D; i++)
                 join(s.element_mean + c * D + i, s.element_variance + c * D + i, batch[i],
                      element_seen == 0, f.momentum);
-            if (late)
-                join(s.mean + c, s.variance + c,
-                     about(table[c].mean, total[2 * D], total[2 * D + 1], values), false,
-                     f.momentum);
+            if (!late) return;
+            Moments moved = about(table[c].mean, total[2 * D], total[2 * D + 1], values);
+            bad |= !moved.finite();
+            join(s.mean + c, s.variance + c, moved, false, f.momentum);
         });
     }
     range.each_channel([&](int64_t, int64_t c, int) {
@@ -613,6 +613,7 @@ int forward(const Setting *f, const Layout *layout, const State *s, const REAL *
         return forward_range(*f, range, *s, x, y, table, seen, element_seen);
     });
     bool follows = f->input == FOLLOW && !(f->settle && seen >= f->settle);
+    if (status != 0) return status;  // Not counted: until all is finite, the next batch is the first.
     if (s->seen && (f->input == BATCH || follows)) *s->seen += values;
     if (s->element_seen && f->element == BATCH) *s->element_seen += values;
     return status;

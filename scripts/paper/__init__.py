@@ -1,0 +1,1 @@
+"""The published experiments, one a file; run by scripts/paper.py."""

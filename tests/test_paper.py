@@ -233,23 +233,24 @@ def test_boston_in_small(tmp_path, capsys, houses):
 def test_boston_decides_before_it_reads_the_test_rows(tmp_path, monkeypatch, houses):
     read = []
 
-    def fit_error(activation, train, test, plan, seed):
-        read.append((activation, len(train[1]), tuple(test[1].tolist()), plan.decay))
-        return abs(plan.decay - boston.DECAYS[1])
+    def fit_error(activation, train, test, plan, dropout, seed):
+        read.append((activation, len(train[1]), tuple(test[1].tolist()), (plan.decay, dropout)))
+        return (plan.decay - 0.3) ** 2 + (dropout - 0.1) ** 2
 
     monkeypatch.setattr(boston, "fit_error", fit_error)
     folder = save(tmp_path, boston.FILE, houses)
     boston.run(Path(folder), epochs=1, splits=1, seed=0)
     test = tuple(houses["y"][houses["test_idx"][0]])
-    per = len(boston.DECAYS) + 1
+    per = len(boston.CHOICES) + 1
     assert len(read) == 2 * per
-    for number, (_, rows, targets, decay) in enumerate(read):
+    for number, (_, rows, targets, choice) in enumerate(read):
         last = number % per == per - 1
         assert rows == (32 if last else 26)
         assert (targets == test) == last
-        assert not last or decay == boston.DECAYS[1]
-    assert len({targets for *_, targets, _ in read[: per - 1]}) == 1  # both see the same rows
-    assert read[0][2] == read[per][2]
+        assert not last or choice == (0.3, 0.1)
+    assert len({targets for *_, targets, _ in read[: per - 1]}) == 1  # all choices see the same
+    assert read[0][2] == read[per][2]  # and so do both networks
+    assert [choice for *_, choice in read[:per]] == [choice for *_, choice in read[per:]]
 
 
 @pytest.mark.slow

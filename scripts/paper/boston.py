@@ -1,11 +1,12 @@
 """Boston housing, 13-128-64-1: SLAF of degrees 4 and 2 against the same network with ReLU.
 
-Both networks: the weight decay (and nothing else) is chosen on a fifth of the training rows, then
-one network is trained on all of them. The test rows of a split are read once.
+Both networks: weight decay and dropout are chosen from one grid on a fifth of the training rows,
+then one network is trained on all of them. The test rows of a split are read once.
 """
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,8 +23,10 @@ from slaf_automl import SLAF, SlafError
 
 FILE = "uci_regression/bostonHousing.npz"
 EPOCHS, FEATURES, WIDTHS, SLOT_DEGREES = 100, 13, (128, 64), (4, 2)
-PLAN = Plan(EPOCHS, 32, 3e-3)
-DECAYS = (0.01, 0.1, 1.0)
+CHOICES = [  # (training, dropout)
+    (Plan(EPOCHS, 32, 3e-3, decay=decay), dropout)
+    for decay, dropout in itertools.product((0.1, 0.3), (0.0, 0.1))
+]
 VALIDATION_SHARE = 0.2
 
 
@@ -52,15 +55,13 @@ class Houses:
         return cls(*map(torch.from_numpy, (x, y, train, test)))
 
 
-def build_network(activation: str) -> nn.Sequential:
+def build_network(activation: str, dropout: float = 0.0) -> nn.Sequential:
     """Return the network, its slots filled with `"relu"` or `"slaf"`."""
+    form = {"basis": "chebyshev", "normaliser": "element", "clip": 3.0, "start": "silu"}
     layers, width = [], FEATURES
     for units, degree in zip(WIDTHS, SLOT_DEGREES, strict=True):
-        slaf = {"basis": "chebyshev", "degree": degree, "normaliser": "frozen", "start": "relu"}
-        layers += [
-            nn.Linear(width, units),
-            SLAF(units, **slaf) if activation == "slaf" else nn.ReLU(),
-        ]
+        slot = nn.ReLU() if activation == "relu" else SLAF(units, degree=degree, **form)
+        layers += [nn.Linear(width, units), slot, nn.Dropout(dropout)]
         width = units
     return nn.Sequential(*layers, nn.Linear(width, 1), nn.Flatten(0))
 
@@ -68,13 +69,15 @@ def build_network(activation: str) -> nn.Sequential:
 Part = tuple[Tensor, Tensor]  # inputs and targets
 
 
-def fit_error(activation: str, train: Part, test: Part, plan: Plan, seed: int) -> float:
+def fit_error(
+    activation: str, train: Part, test: Part, plan: Plan, dropout: float, seed: int
+) -> float:
     """Train on one part and return the root mean square error on the other."""
     x, x_test = (table.float() for table in standardised(train[0], test[0]))
     mean, deviation = train[1].mean(), train[1].std()
     y = ((train[1] - mean) / deviation).float()
     torch.manual_seed(seed)
-    network = build_network(activation)
+    network = build_network(activation, dropout)
     for _ in epochs_of(network, x, y, F.mse_loss, plan, seed):
         pass
     found = predict(network, x_test) * deviation + mean
@@ -84,7 +87,7 @@ def fit_error(activation: str, train: Part, test: Part, plan: Plan, seed: int) -
 def error_of_split(
     houses: Houses, number: int, activation: str, epochs: int, seed: int, bar: tqdm
 ) -> float:
-    """Choose the weight decay on validation rows, train on all, and return the test error."""
+    """Choose decay and dropout on validation rows, train on all, and return the test error."""
     generator = torch.Generator().manual_seed(seed)
     rows = houses.train[number].long()
     rows = rows[torch.randperm(len(rows), generator=generator)]
@@ -92,14 +95,14 @@ def error_of_split(
     least = max(1, int(VALIDATION_SHARE * len(rows)))
     validation, learning = rows[:least], rows[least:]
 
-    def error(plan: Plan, train: Tensor, other: Tensor) -> float:
+    def error(choice: tuple[Plan, float], train: Tensor, other: Tensor) -> float:
+        plan, dropout = choice
         parts = [(houses.x[part], houses.y[part]) for part in (train, other)]
-        found = fit_error(activation, *parts, plan, seed)
+        found = fit_error(activation, *parts, replace(plan, epochs=epochs), dropout, seed)
         bar.update()
         return found
 
-    plans = [replace(PLAN, epochs=epochs, decay=decay) for decay in DECAYS]
-    best = min(plans, key=lambda plan: error(plan, learning, validation))
+    best = min(CHOICES, key=lambda choice: error(choice, learning, validation))
     return error(best, rows, test)
 
 
@@ -108,7 +111,7 @@ def run(data_dir: Path, *, epochs: int, splits: int | None, seed: int) -> dict[s
     houses = Houses.read(data_dir)
     numbers = range(len(houses.train))[:splits]
     errors = {"slaf": [], "relu": []}
-    total = len(numbers) * len(errors) * (len(DECAYS) + 1)
+    total = len(numbers) * len(errors) * (len(CHOICES) + 1)
     with tqdm(total=total, desc="boston", unit="training") as bar:
         for number in numbers:
             for name, found in errors.items():

@@ -130,9 +130,14 @@ def _least_squares(design: FloatArray, wanted: FloatArray) -> FloatArray:
     """
     lengths = np.linalg.norm(design, axis=0)
     used = lengths > 0  # A local element that no sample reaches stays at 0.
-    q, r = np.linalg.qr(design[:, used] / lengths[used])
+    columns = design[:, used] / lengths[used]
     solution: FloatArray = np.zeros(len(lengths))
-    solution[used] = np.linalg.solve(r, q.T @ wanted) / lengths[used]
+    q, r = np.linalg.qr(columns)
+    if np.abs(np.diag(r)).min() > 1e-12:
+        found = np.linalg.solve(r, q.T @ wanted)
+    else:  # Samples on which the elements depend on one another: the smallest solution.
+        found = np.linalg.lstsq(columns, wanted, rcond=1e-12)[0]
+    solution[used] = found / lengths[used]
     return solution
 
 

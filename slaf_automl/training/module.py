@@ -161,7 +161,9 @@ class SlafModule(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Estimate the normalisers' statistics over the training rows."""
-        if not self._has_ordered_rows():
+        # A resumed training goes on with the statistics it had, which may be held.
+        resumed = self.trainer.sanity_checking and self.global_step > 0
+        if resumed or not self._has_ordered_rows():
             return
         estimate_statistics(self.network, self._inputs())
 

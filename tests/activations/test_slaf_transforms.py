@@ -53,13 +53,10 @@ FOLLOWERS = ("frozen", "element", "groups")
 
 
 # The debugging backend of torch 2.13 recomputes reads of buffers that have moved since, so what
-# follows running statistics is compiled by the real one.
-FOLLOWING = [pytest.param(f, "inductor", marks=pytest.mark.slow) for f in FORMS if f in FOLLOWERS]
-
-
+# follows running statistics is compiled by the real one, below.
 @pytest.mark.usefixtures("fresh_dynamo")
 @pytest.mark.parametrize(
-    ("form", "backend"), [*((f, "aot_eager") for f in FORMS if f not in FOLLOWERS), *FOLLOWING]
+    ("form", "backend"), [(f, "aot_eager") for f in FORMS if f not in FOLLOWERS]
 )
 def test_compiled_without_a_graph_break(form, backend):
     slaf = randomised(SLAF(CHANNELS, **FORMS[form]).double())

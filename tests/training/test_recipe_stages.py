@@ -135,7 +135,7 @@ def test_the_penalty_prunes_what_is_not_needed():
     placement = (slaf(normaliser="input", degree=6, start="identity"),)
     options = {"widths": (4,), "epochs": 60, "learning_rate": 2e-2}
     plain = fit(make_candidate(data, placement, **options), data)
-    pruned = fit(make_candidate(data, placement, coefficient_l1=0.1, **options), data, epochs=60)
+    pruned = fit(make_candidate(data, placement, coefficient_l1=0.2, **options), data, epochs=60)
     assert plain.module.network.slots[0].degree == 6
     degree = pruned.module.network.slots[0].degree
     assert 2 <= degree < 6

@@ -89,7 +89,8 @@ def test_trainer_s_test_logs_loss_and_metric_of_the_test_rows(task, tmp_path):
 
 def test_data_module_gives_the_normalisers_the_statistics_of_all_training_rows(tmp_path):
     data = make_data("regression")
-    module = SlafModule(make_candidate(data, (relu("input"),)), data)
+    candidate = make_candidate(data, (relu("input"),), hold_statistics=None)
+    module = SlafModule(candidate, data)
     plain_trainer(tmp_path, enable_checkpointing=False).fit(module, datamodule=data)
     moments = module.network.slots[0].before.moments
     x = (data.training[0] - module.mean) * module.scale

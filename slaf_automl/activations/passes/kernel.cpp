@@ -517,7 +517,6 @@ int forward_range(const Setting &f, const Range &range, const State &s, const RE
                      element_seen == 0, f.momentum);
             if (!late) return;
             Moments moved = about(table[c].mean, total[2 * D], total[2 * D + 1], values);
-            bad |= !moved.finite();
             join(s.mean + c, s.variance + c, moved, false, f.momentum);
         });
     }

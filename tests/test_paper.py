@@ -409,3 +409,11 @@ def test_the_script_runs_from_anywhere(tmp_path):
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith("paper.py: nowhere")
+
+
+@pytest.mark.parametrize("name", ["spirals", "polynomials", "boston", "mnist"])
+def test_every_experiment_says_what_it_takes(name, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([name, "--help"])
+    assert ended.value.code == 0
+    assert "--seed" in capsys.readouterr().out

@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
 
     for experiment, name, rows in (
         (spirals, "spirals", "points a class"),
-        (polynomials, "polynomials", "rows, 70% of them to train on"),
+        (polynomials, "polynomials", "rows, seven tenths of them to train on"),
     ):
         made = command(name, experiment)
         made.add_argument("--rows", type=count, default=experiment.ROWS, help=rows)

@@ -55,6 +55,7 @@ def fit_activation(
     *,
     clip: float | None = 3.0,
     samples: Tensor | None = None,
+    ridge: float = 0.0,
 ) -> Projection:
     """Project a function on a basis by least squares under a standard normal weight.
 
@@ -63,19 +64,25 @@ def fit_activation(
     [−1, 1] is evaluated at u/clip, as the SLAF does. With `samples` the expectation is over them
     instead: the data's own distribution.
 
+    With `ridge` = κ, the solution minimises E[…] + κ·e²·Σᵢ (cᵢ·sᵢ)² instead, with e² the least
+    E[…] and sᵢ the deviation of φᵢ(u). Elements that are nearly dependent, such as high powers,
+    then do not cancel in large coefficients, which would multiply the noise of batch statistics; a
+    target that the basis holds exactly (e = 0) is met exactly.
+
     Args:
         target: a name of `TARGETS`, or a function of a float64 tensor.
         basis: name of the basis.
         degree: highest degree, 1 to 16.
         clip: the SLAF's clip range in standard deviations; None for no clipping.
         samples: standardised inputs of any shape, at least `degree` + 1 different ones.
+        ridge: κ ≥ 0.
 
     Returns:
         The coefficients, the error, and the elements' moments under the weight.
 
     Raises:
-        ActivationError: unknown target, basis, degree or clip, a target that is not finite, or
-            samples that are not finite or too few to tell the elements apart.
+        ActivationError: unknown target, basis, degree, clip or ridge, a target that is not finite,
+            or samples that are not finite or too few to tell the elements apart.
 
     Example:
         >>> fit = fit_activation("relu", "hermite", 2, clip=None)
@@ -85,6 +92,8 @@ def fit_activation(
     found, function = find_basis(basis), _target(target)
     require_degree(degree)
     require_clip(clip)
+    if not 0.0 <= ridge < np.inf:
+        raise ActivationError(f"ridge {ridge!r}", expected="a number of at least 0")
     x, weight = _gaussian() if samples is None else _empirical(samples, degree)
     u = x if clip is None else x.clamp(-clip, clip)
     domain = u / clip if clip is not None and found.unit_domain else u
@@ -96,13 +105,22 @@ def fit_activation(
         )
     elements = np.stack([e.numpy() for e in found.elements(domain, degree)], axis=1)
     design = np.concatenate([np.ones((len(x), 1)), elements], axis=1)
-    root = np.sqrt(weight)
-    coefficients = _least_squares(design * root[:, None], wanted * root)
-    error = float(np.sqrt(np.sum(weight * (design @ coefficients - wanted) ** 2)))
     means = weight @ elements
     deviations = np.sqrt(weight @ (elements - means) ** 2)
+    rows, values = design * np.sqrt(weight)[:, None], wanted * np.sqrt(weight)
+    coefficients = _least_squares(rows, values)
+    error = np.linalg.norm(rows @ coefficients - values)
+    if ridge > 0.0:  # The penalty as rows of their own: a sum of squares like the others.
+        penalty = np.sqrt(ridge) * error * np.diag([0.0, *deviations])
+        coefficients = _least_squares(
+            np.concatenate([rows, penalty]), np.concatenate([values, np.zeros(degree + 1)])
+        )
+        error = np.linalg.norm(rows @ coefficients - values)
     return Projection(
-        tuple(coefficients.tolist()), error, tuple(means.tolist()), tuple(deviations.tolist())
+        tuple(coefficients.tolist()),
+        float(error),
+        tuple(means.tolist()),
+        tuple(deviations.tolist()),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +21,10 @@ from slaf_automl.spec import ROUTINES
 
 SCHEMA = 1
 
-_WORDS: dict[str, tuple[str, ...]] = {
+_WORDS: dict[str, Collection[str]] = {
     "shape": tuple(SHAPES),
     "slot.activation": ("relu", "slaf"),
-    "slot.basis": tuple(BASES),
+    "slot.basis": BASES,  # itself, so that a basis registered later is offered too
     "sharing": SHARING,
     "normaliser": NORMALISERS,
     "start": tuple(TARGETS),
@@ -178,7 +178,7 @@ def _range(name: str, document: Mapping[str, Any], where: str) -> Dimension:
 
 def _value(name: str, value: Any, where: str) -> Any:
     if name in _WORDS:
-        if value not in _WORDS[name]:
+        if not isinstance(value, str) or value not in _WORDS[name]:
             expected = "one of " + ", ".join(_WORDS[name])
             raise SpaceError(f"{where}: unknown {name.split('.')[-1]} {value!r}", expected=expected)
         return value

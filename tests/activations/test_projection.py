@@ -202,3 +202,44 @@ def test_high_degrees_stay_exact_where_the_elements_differ_by_many_powers(basis,
 def test_a_clip_that_is_no_range_is_refused(clip):
     with pytest.raises(ActivationError, match="clip"):
         fit_activation("relu", "hermite", 2, clip=clip)
+
+
+@pytest.mark.parametrize("basis", ["hermite", "monomial", "bernstein"])
+def test_a_ridge_keeps_nearly_dependent_elements_from_cancelling(basis):
+    free = fit_activation("relu", basis, 12)
+    held = fit_activation("relu", basis, 12, ridge=0.1)
+
+    def largest(fit):
+        return np.abs(np.array(fit.coefficients[1:]) * np.array(fit.deviations)).max()
+
+    assert largest(free) > 7
+    assert largest(held) < 1.7
+    assert free.error < held.error < free.error + 0.01
+
+
+def test_a_ridge_minimises_the_penalised_square():
+    x = np.linspace(-6, 6, 20_001)
+    weight = np.exp(-(x**2) / 2)
+    u = np.clip(x, -3, 3)
+    weight /= weight.sum()
+    powers = np.stack([np.ones_like(u), *(u / 3) ** np.arange(1, 7)[:, None]])
+    means = powers @ weight
+    deviations = np.sqrt((powers - means[:, None]) ** 2 @ weight)
+    target = np.maximum(u, 0)
+    free = fit_activation("relu", "monomial", 6)
+    penalty = 0.5 * free.error**2 * deviations**2
+    gram = (powers * weight) @ powers.T
+    wanted = np.linalg.solve(gram + np.diag(penalty), powers @ (weight * target))
+    fit = fit_activation("relu", "monomial", 6, ridge=0.5)
+    assert fit.coefficients == pytest.approx(wanted.tolist(), abs=1e-8)
+
+
+def test_a_ridge_meets_exactly_what_the_basis_holds():
+    fit = fit_activation(lambda x: x**3 - x, "hermite", 5, clip=None, ridge=10.0)
+    assert fit.coefficients == pytest.approx((0, 2, 0, math.sqrt(6), 0, 0), abs=1e-8)
+
+
+@pytest.mark.parametrize("ridge", [-0.1, math.nan, math.inf])
+def test_a_ridge_out_of_range_is_refused(ridge):
+    with pytest.raises(ActivationError, match="ridge"):
+        fit_activation("relu", "hermite", 3, ridge=ridge)

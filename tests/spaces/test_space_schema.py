@@ -4,7 +4,7 @@ import pytest
 import yaml
 from space_cases import DELETED, MLP, document, edited, write
 
-from slaf_automl.activations import BASES
+from slaf_automl.activations import BASES, Basis, register_basis
 from slaf_automl.errors import SpaceError
 from slaf_automl.spaces import SearchSpace, shipped_names
 from slaf_automl.spaces.files import find_space_file
@@ -269,3 +269,30 @@ def test_the_shipped_space_loads_by_name_and_by_file(tmp_path):
 
 def test_every_shipped_space_loads_under_its_own_name():
     assert [SearchSpace.load(name).name for name in shipped_names()] == list(shipped_names())
+
+
+def test_a_basis_registered_by_the_user_is_offered(tmp_path):
+    own = Basis(
+        name="sines",
+        formula="φᵢ(x) = sin(i·x)",
+        source="this test",
+        domain="all numbers",
+        unit_domain=False,
+        evaluate=lambda x, degree: [(i * x).sin() for i in range(1, degree + 1)],
+    )
+    path = write(tmp_path, edited(dimension("slot.basis", {"choices": ["chebyshev", "sines"]})))
+    assert "'sines'" in refusal(path)
+    register_basis(own)
+    try:
+        assert SearchSpace.load(path).file.dimensions["slot.basis"].values() == (
+            "chebyshev",
+            "sines",
+        )
+    finally:
+        del BASES["sines"]
+
+
+@pytest.mark.parametrize("word", [["chebyshev"], {"a": 1}, 3, None, True])
+def test_a_word_of_another_type_is_refused(tmp_path, word):
+    path = write(tmp_path, edited(dimension("slot.basis", {"value": word})))
+    assert "unknown basis" in refusal(path)

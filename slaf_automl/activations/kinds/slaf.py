@@ -16,7 +16,8 @@ from slaf_automl.activations.passes import Form
 from slaf_automl.activations.projection import TARGETS
 from slaf_automl.activations.rectifier import NORMALISERS
 from slaf_automl.activations.sharing import deployed_rows, require_sharing
-from slaf_automl.activations.slaf import SLAF, deployed_slaf, learned_channels, require_hybrid
+from slaf_automl.activations.slaf import SLAF, learned_channels, require_hybrid
+from slaf_automl.activations.slaf_folding import deployed_slaf
 from slaf_automl.activations.statistics import EPSILON
 from slaf_automl.errors import ActivationError
 from slaf_automl.spec import ActivationSpec, Scalar

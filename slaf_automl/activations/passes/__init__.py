@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slaf_automl.activations.passes.apply import Passes, Statistics
+from slaf_automl.activations.passes.apply import NO_STATISTICS, Passes, Statistics
 from slaf_automl.activations.passes.form import Form, Source
 
-__all__ = ["Form", "Passes", "Source", "Statistics"]
+__all__ = ["NO_STATISTICS", "Form", "Passes", "Source", "Statistics"]

@@ -35,6 +35,10 @@ class Statistics(NamedTuple):
         return tuple(zip(self.sources, self.running, strict=True))
 
 
+NO_STATISTICS = Statistics((Source.NONE, Source.NONE), (None, None))
+"""Of a SLAF that normalises nothing."""
+
+
 @dataclass
 class Passes:
     """Evaluates SLAFs of one form; remembers the compiled passes it has asked for.

@@ -138,7 +138,7 @@ def _machine() -> str:
 
 def _bound(library: ctypes.CDLL) -> Kernel:
     library.forward.argtypes = [ctypes.c_void_p] * 6
-    library.backward.argtypes = [ctypes.c_void_p] * 11
+    library.backward.argtypes = [ctypes.c_void_p] * 10
     library.forward.restype = library.backward.restype = ctypes.c_int
     return Kernel(library.forward, library.backward)
 

@@ -30,8 +30,6 @@ Running = tuple[Tensor, Tensor, Tensor] | None
 Buffers = tuple[Running, Running]
 """Running statistics that a pass moves: `(C,)` of the input, `(C, degree)` of the elements."""
 
-_NOTHING = (None, None, None)
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -118,24 +116,18 @@ def evaluate(
     buffers: Buffers,
 ) -> tuple[Tensor, Tensor, bool]:
     """Evaluate a dense `x` without autograd and move the buffers; returns y, the table, finite?"""
-    address, channels = plan.layout(x, channel_dim, parameters[1].shape[0])
+    coefficients, bias, gain, offset = parameters
+    address, channels = plan.layout(x, channel_dim, bias.shape[0])
     y = torch.empty_like(x)
     table = torch.empty(channels, plan.width, dtype=torch.float64)
-    coefficients, bias, gain, offset = parameters
-    mean, variance, seen = buffers[0] or _NOTHING
-    element_mean, element_variance, element_seen = buffers[1] or _NOTHING
-    state = _State(
-        coefficients.data_ptr(),
-        bias.data_ptr(),
-        None if gain is None else gain.data_ptr(),
-        None if offset is None else offset.data_ptr(),
-        None if mean is None else mean.data_ptr(),
-        None if variance is None else variance.data_ptr(),
-        None if element_mean is None else element_mean.data_ptr(),
-        None if element_variance is None else element_variance.data_ptr(),
-        None if seen is None else seen.data_ptr(),
-        None if element_seen is None else element_seen.data_ptr(),
-    )
+    state = _State(coefficients.data_ptr(), bias.data_ptr())
+    if gain is not None and offset is not None:
+        state[2:4] = gain.data_ptr(), offset.data_ptr()
+    inputs, elements = buffers
+    if inputs is not None:
+        state[4:7] = [t.data_ptr() for t in inputs]
+    if elements is not None:
+        state[7:10] = [t.data_ptr() for t in elements]
     status = plan.kernel.forward(
         plan.address, address, state, x.data_ptr(), y.data_ptr(), table.data_ptr()
     )
@@ -175,24 +167,29 @@ class Fused(Function):
         parameters = (coefficients, bias, gain, offset)
         y, table, call.finite = evaluate(call.plan, x, call.channel_dim, parameters, call.buffers)
         ctx.call = call
-        ctx.save_for_backward(x, table, coefficients, bias, gain, offset)
+        if gain is None:  # Every saved tensor costs, None as well.
+            ctx.save_for_backward(x, table, coefficients, bias)
+        else:
+            ctx.save_for_backward(x, table, coefficients, bias, gain, offset)
         return y
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         """Return the gradients of x, coefficients, bias, gain and offset."""
         plan, channel_dim = ctx.call.plan, ctx.call.channel_dim
-        x, table, coefficients, bias, gain, offset = ctx.saved_tensors
+        x, table, coefficients, bias, *affine = ctx.saved_tensors
+        gain, offset = affine or (None, None)
         if torch.is_grad_enabled():  # create_graph
             parameters = Parameters(coefficients, bias, gain, offset)
             return _differentiable(plan, x, channel_dim, parameters, table, gradients[0])
         g = gradients[0]
         if g.stride() != x.stride():
             g = torch.empty_like(x).copy_(g)
-        address, channels = plan.layout(x, channel_dim, bias.shape[0])
+        address, _ = plan.layout(x, channel_dim, bias.shape[0])
         gx, ga, gb = torch.empty_like(x), torch.empty_like(coefficients), torch.empty_like(bias)
-        gg, go = (None, None) if gain is None else (torch.empty_like(gain), torch.empty_like(gain))
-        work = torch.empty(channels, 3 + plan.form.degree, dtype=torch.float64)
+        gg = go = None
+        if gain is not None:
+            gg, go = torch.empty_like(gain), torch.empty_like(gain)
         status = plan.kernel.backward(
             plan.address,
             address,
@@ -200,16 +197,13 @@ class Fused(Function):
             g.data_ptr(),
             gx.data_ptr(),
             table.data_ptr(),
-            work.data_ptr(),
             ga.data_ptr(),
             gb.data_ptr(),
             None if gg is None else gg.data_ptr(),
             None if go is None else go.data_ptr(),
         )
         if status < 0:
-            raise ActivationError(
-                "a SLAF found no memory for its sums", remedy="use fewer channels"
-            )
+            raise _no_memory()
         return gx, ga, gb, gg, go, None
 
 

@@ -28,7 +28,8 @@ typedef REAL loose __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may
 typedef double wide __attribute__((vector_size(LANES * 8), aligned(8), may_alias));
 typedef MASK mask __attribute__((vector_size(BYTES)));
 #define INLINE static inline __attribute__((always_inline))
-#define INLINE_MEMBER inline __attribute__((always_inline))
+// Loops over memory: on their own, so that nothing around them costs them registers.
+#define LOOP __attribute__((noinline))
 
 // Where statistics come from. FOLLOW: those settled before this batch, which then joins them.
 enum Source : int64_t { NONE, CONSTANT, FOLLOW, BATCH };
@@ -44,12 +45,17 @@ struct Setting {
 
 struct Layout {
     int64_t batch, channels, inner, rows, threads;  // rows of coefficients: 1 … channels
+    int64_t row(int64_t channel) const {
+        return rows == channels ? channel : channel * rows / channels;  // division is slow
+    }
 };
 
 struct State {  // parameters and statistics; null where the setting has none
     const REAL *coefficients, *bias, *gain, *offset;
-    REAL *mean, *variance, *element_mean, *element_variance;
-    int64_t *seen, *element_seen;
+    REAL *mean, *variance;  // of the input
+    int64_t *seen;
+    REAL *element_mean, *element_variance;
+    int64_t *element_seen;
 };
 
 struct Channel {  // what a forward pass settled for a channel; kept for the backward pass
@@ -82,12 +88,14 @@ __attribute__((noinline)) void store_some(REAL *p, vec v, int lanes) {
 }
 
 // Lanes that are not valid read as `rest`, which the caller chooses to add nothing to its sums.
+template <bool FULL>
 INLINE vec load(const REAL *p, int lanes, vec rest) {
-    return __builtin_expect(lanes == LANES, 1) ? *(const loose *)p : load_some(p, lanes, rest);
+    return FULL ? *(const loose *)p : load_some(p, lanes, rest);
 }
 
+template <bool FULL>
 INLINE void store(REAL *p, vec v, int lanes) {
-    if (__builtin_expect(lanes == LANES, 1)) *(loose *)p = v;
+    if (FULL) *(loose *)p = v;
     else store_some(p, v, lanes);
 }
 
@@ -187,23 +195,24 @@ INLINE void sum_over(const Part &part, Sums &total, Body body) {
 }
 
 // Σ(x − pivot) and Σ(x − pivot)², at 0 and 1.
-INLINE void sum_inputs(const REAL *x, const Part &part, vec pivot, Sums &total) {
+template <bool FULL>
+LOOP void sum_inputs(const REAL *x, const Part &part, vec pivot, Sums &total) {
     sum_over<2>(part, total, [&](int64_t at, vec *sums) {
-        vec c = load(x + at, part.lanes, pivot) - pivot;
+        vec c = load<FULL>(x + at, part.lanes, pivot) - pivot;
         sums[0] += c;
         sums[1] += c * c;
     });
 }
 
 // Σz₁ … Σz₂D from 0 on; FOLLOWING: then Σ(x − m) and Σ(x − m)².
-template <bool FOLLOWING>
-INLINE void sum_series(const REAL *x, const Part &part, const Lane &lane, Sums &total) {
+template <bool FULL, bool FOLLOWING>
+LOOP void sum_series(const REAL *x, const Part &part, const Lane &lane, Sums &total) {
     const vec m = lane.m, s = lane.s, t = lane.t, limit = lane.limit;
     // A lane that is not valid must add nothing, and z₂ₖ(v) never is nothing under Chebyshev.
     vec valid;
     for (int l = 0; l < LANES; l++) valid[l] = l < part.lanes;
     sum_over<2 * D + 2 * FOLLOWING>(part, total, [&](int64_t at, vec *sums) {
-        vec centred = load(x + at, part.lanes, m) - m, v = clamp(s * centred + t, limit);
+        vec centred = load<FULL>(x + at, part.lanes, m) - m, v = clamp(s * centred + t, limit);
         vec z1 = v, z2 = splat(1);
         sums[0] += valid * v;
         for (int k = 1; k < 2 * D; k++) {
@@ -219,31 +228,36 @@ INLINE void sum_series(const REAL *x, const Part &part, const Lane &lane, Sums &
     });
 }
 
-// y = f(x); adds 0·y, which is NaN where y is not finite, to sum 0.
-INLINE void evaluate(const REAL *x, REAL *y, const Part &part, const Lane &lane, Sums &total) {
+// y = f(x); sum 0 is no longer zero in a lane where some y is not finite.
+template <bool FULL>
+LOOP void evaluate(const REAL *x, REAL *y, const Part &part, const Lane &lane, Sums &total) {
     const vec m = lane.m, s = lane.s, t = lane.t, limit = lane.limit;
-    vec value[D + 1], check = {};
+    // As integers the magnitudes compare alike, in a quarter of the time that a sum would wait.
+    const mask infinity = (mask)splat(INFINITY), magnitude = ~(mask)splat(-0.0);
+    vec value[D + 1];
+    mask largest = {};
     memcpy(value, lane.value, sizeof value);
     each_vector(part, [&](int64_t at) {
-        vec v = clamp(s * (load(x + at, part.lanes, m) - m) + t, limit);
+        vec v = clamp(s * (load<FULL>(x + at, part.lanes, m) - m) + t, limit);
         vec out = series<D + 1>(value, v);
-        check += out * 0;
-        store(y + at, out, part.lanes);
+        mask bits = (mask)out & magnitude;
+        largest = bits > largest ? bits : largest;
+        store<FULL>(y + at, out, part.lanes);
     });
-    for (int l = 0; l < part.lanes; l++) total.sum[0][l] += check[l];
+    for (int l = 0; l < part.lanes; l++) total.sum[0][l] += largest[l] >= infinity[l];
 }
 
 // Σg·zₖ at k = 0 … D; AFFINE: with h = g·f'(v), Σh at D + 1 and Σh·(x − m) at D + 2.
 // DIRECT: no sum enters ∂L/∂x = s·h, so that is written too.
-template <bool AFFINE, bool DIRECT>
-INLINE void sum_gradients(const REAL *x, const REAL *g, REAL *gx, const Part &part,
+template <bool FULL, bool AFFINE, bool DIRECT>
+LOOP void sum_gradients(const REAL *x, const REAL *g, REAL *gx, const Part &part,
                           const Lane &lane, Sums &total) {
     const vec m = lane.m, s = lane.s, t = lane.t, limit = lane.limit;
     vec slope[D];
     memcpy(slope, lane.slope, sizeof slope);
     sum_over<D + 1 + 2 * AFFINE>(part, total, [&](int64_t at, vec *sums) {
-        vec centred = load(x + at, part.lanes, m) - m, raw = s * centred + t;
-        vec g0 = load(g + at, part.lanes, vec{}), v = clamp(raw, limit), z1 = v, z2 = splat(1);
+        vec centred = load<FULL>(x + at, part.lanes, m) - m, raw = s * centred + t;
+        vec g0 = load<FULL>(g + at, part.lanes, vec{}), v = clamp(raw, limit), z1 = v, z2 = splat(1);
         sums[0] += g0;
         sums[1] += g0 * v;
         for (int k = 2; k <= D; k++) {
@@ -254,7 +268,7 @@ INLINE void sum_gradients(const REAL *x, const REAL *g, REAL *gx, const Part &pa
         }
         if (AFFINE || DIRECT) {
             vec h = raw == v ? g0 * series<D>(slope, v) : vec{};
-            if (DIRECT) store(gx + at, s * h, part.lanes);
+            if (DIRECT) store<FULL>(gx + at, s * h, part.lanes);
             if (AFFINE) sums[D + 1] += h;
             if (AFFINE) sums[D + 2] += h * centred;
         }
@@ -263,25 +277,30 @@ INLINE void sum_gradients(const REAL *x, const REAL *g, REAL *gx, const Part &pa
 
 // ∂L/∂x, where ELEMENT statistics depend on x: s·[unclipped]·(f'(v)·(g − ḡ) − pull(v)), with
 // pull = Σᵢ eᵢ·φᵢ'·(φᵢ − μᵢ); where the input's do: s·([unclipped]·f'(v)·g − h₀ − h₁·(x − m)).
-template <bool ELEMENT>
-INLINE void propagate(const REAL *x, const REAL *g, REAL *gx, const Part &part, const Lane &lane) {
+template <bool FULL, bool ELEMENT>
+LOOP void propagate(const REAL *x, const REAL *g, REAL *gx, const Part &part, const Lane &lane) {
     const vec m = lane.m, s = lane.s, t = lane.t, limit = lane.limit;
     const vec mean = lane.g, h0 = lane.h0, h1 = lane.h1;
     vec slope[D], pull[2 * D];
     memcpy(slope, lane.slope, sizeof slope);
     memcpy(pull, lane.pull, sizeof pull);
     each_vector(part, [&](int64_t at) {
-        vec centred = load(x + at, part.lanes, m) - m, raw = s * centred + t;
-        vec g0 = load(g + at, part.lanes, vec{}), v = clamp(raw, limit), h = series<D>(slope, v);
+        vec centred = load<FULL>(x + at, part.lanes, m) - m, raw = s * centred + t;
+        vec g0 = load<FULL>(g + at, part.lanes, vec{}), v = clamp(raw, limit), h = series<D>(slope, v);
         h = ELEMENT ? h * (g0 - mean) - series<2 * D>(pull, v) : h * g0;
         h = raw == v ? h : vec{};
         if (!ELEMENT) h -= h0 + h1 * centred;
-        store(gx + at, s * h, part.lanes);
+        store<FULL>(gx + at, s * h, part.lanes);
     });
 }
 
 // A range of channels in blocks: a vector holds values of one channel (inner > 1), or one value of
 // each of LANES neighbouring channels (inner = 1).
+template <bool ALL>
+struct Lanes {  // whether all lanes of a part's vectors are valid, for the compiler to know
+    static constexpr bool all = ALL;
+};
+
 struct Range {
     const Layout &layout;
     int64_t first, last, block, blocks;
@@ -309,7 +328,7 @@ struct Range {
         return used;
     }
 
-    // body(part, block) over all rows, tile by tile as they lie in memory; from the last tile on
+    // body(part, block, Lanes) over all rows, tile by tile as they lie in memory; from the last tile on
     // where an earlier pass has left that one in the cache.
     template <class Body>
     void each(bool from_last, Body body) const {
@@ -321,7 +340,10 @@ struct Range {
             int64_t n = (from_last ? tiles - 1 - i : i) * rows;
             int64_t count = rows < layout.batch - n ? rows : layout.batch - n;
             for (int64_t b = 0; b < blocks; b++)
-                for (int p = 0, used = parts(b, n, count, part); p < used; p++) body(part[p], b);
+                for (int p = 0, used = parts(b, n, count, part); p < used; p++) {
+                    if (part[p].lanes == LANES) body(part[p], b, Lanes<true>{});
+                    else body(part[p], b, Lanes<false>{});
+                }
         }
     }
 
@@ -352,10 +374,10 @@ struct Range {
         int64_t rows = layout.inner > 1 ? 1 : (layout.batch < LANES ? layout.batch : LANES);
         parts(b, 0, rows, part);
         if (layout.inner == 1) {
-            each_vector(part[0], [&](int64_t at) { mean += load(x + at, part[0].lanes, vec{}); });
+            each_vector(part[0], [&](int64_t at) { mean += load<false>(x + at, part[0].lanes, vec{}); });
             mean /= (REAL)rows;
         } else {
-            vec some = load(x + part[0].start, part[0].lanes, vec{});
+            vec some = load<false>(x + part[0].start, part[0].lanes, vec{});
             double sum = 0;
             for (int l = 0; l < part[0].lanes; l++) sum += some[l];
             mean = splat(sum / part[0].lanes);
@@ -454,7 +476,37 @@ void fill_maps(const Setting &f, const Range &range, const Channel *table, Lane 
     });
 }
 
+// The series of up to LANES neighbouring channels, where A is the same for all of them. Arrays, not
+// vectors: a number written into a vector makes the next read of the vector wait.
+INLINE void fill_block(const Setting &f, const Channel *table, int channels, Lane &lane) {
+    double value[D + 1][LANES] = {}, slope[D][LANES], weight[LANES], c[D + 1], d[D];
+    for (int j = 0; j < channels; j++) value[0][j] = table[j].bias;
+    for (int i = 0; i < D; i++) {
+        for (int j = 0; j < channels; j++) {
+            weight[j] = table[j].weight[i];
+            value[0][j] -= weight[j] * table[j].element_mean[i];
+        }
+        for (int k = 0; k <= D; k++)
+            for (int j = 0; j < channels; j++) value[k][j] += weight[j] * f.matrix[i][k];
+    }
+    for (int j = 0; j < channels; j++) {
+        for (int k = 0; k <= D; k++) c[k] = value[k][j];
+        derive(c, D + 1, d);
+        for (int k = 0; k < D; k++) slope[k][j] = d[k];
+    }
+    for (int k = 0; k <= D; k++)
+        for (int j = 0; j < channels; j++) ((REAL *)&lane.value[k])[j] = (REAL)value[k][j];
+    for (int k = 0; k < D; k++)
+        for (int j = 0; j < channels; j++) ((REAL *)&lane.slope[k])[j] = (REAL)slope[k][j];
+}
+
 void fill_series(const Setting &f, const Range &range, const Channel *table, Lane *lanes) {
+    bool centred = f.element == BATCH && f.input == NONE && !isfinite(f.limit);
+    if (range.layout.inner == 1 && !centred) {
+        for (int64_t b = 0; b < range.blocks; b++)
+            fill_block(f, table + range.first + b * LANES, range.channels(b), lanes[b]);
+        return;
+    }
     range.each_channel([&](int64_t b, int64_t c, int j) {
         double A[D][D + 1], value[D + 1] = {table[c].bias}, slope[D];
         expand(f, table[c].centre, A);
@@ -484,7 +536,9 @@ int forward_range(const Setting &f, const Range &range, const State &s, const RE
     if (early || (by_element && !clipped))
         for (int64_t b = 0; b < range.blocks; b++) pivots[b] = range.near_mean(x, b);
     if (early)
-        range.each(false, [&](const Part &part, int64_t b) { sum_inputs(x, part, pivots[b], sums[b]); });
+        range.each(false, [&](const Part &part, int64_t b, auto valid) {
+            sum_inputs<valid.all>(x, part, pivots[b], sums[b]);
+        });
     range.each_channel([&](int64_t b, int64_t c, int j) {
         Moments batch = {0, 1}, used = {0, 1};
         if (early)
@@ -503,9 +557,9 @@ int forward_range(const Setting &f, const Range &range, const State &s, const RE
     fill_maps(f, range, table, lanes.items);
     if (by_element) {
         sums.clear(range.blocks);
-        range.each(false, [&](const Part &part, int64_t b) {
-            if (late) sum_series<true>(x, part, lanes[b], sums[b]);
-            else sum_series<false>(x, part, lanes[b], sums[b]);
+        range.each(false, [&](const Part &part, int64_t b, auto valid) {
+            if (late) sum_series<valid.all, true>(x, part, lanes[b], sums[b]);
+            else sum_series<valid.all, false>(x, part, lanes[b], sums[b]);
         });
         range.each_channel([&](int64_t b, int64_t c, int j) {
             double total[2 * D + 2];
@@ -521,13 +575,16 @@ int forward_range(const Setting &f, const Range &range, const State &s, const RE
         });
     }
     range.each_channel([&](int64_t, int64_t c, int) {
-        settle_elements(f, s, table[c], c, c * layout.rows / layout.channels);
+        settle_elements(f, s, table[c], c, layout.row(c));
     });
     fill_series(f, range, table, lanes.items);
     sums.clear(range.blocks);
-    range.each(by_element || early, [&](const Part &part, int64_t b) { evaluate(x, y, part, lanes[b], sums[b]); });
-    for (int64_t b = 0; b < range.blocks; b++)
-        for (int l = 0; l < LANES; l++) bad |= sums[b].sum[0][l] != 0;
+    range.each(by_element || early, [&](const Part &part, int64_t b, auto valid) {
+        evaluate<valid.all>(x, y, part, lanes[b], sums[b]);
+    });
+    wide check = {};
+    for (int64_t b = 0; b < range.blocks; b++) check += *(wide *)sums[b].sum[0];
+    for (int l = 0; l < LANES; l++) bad |= check[l] != 0;
     return bad;
 }
 
@@ -540,11 +597,11 @@ int backward_range(const Setting &f, const Range &range, bool affine, const REAL
     if (!lanes.items || !sums.items) return -1;
     fill_maps(f, range, table, lanes.items);
     fill_series(f, range, table, lanes.items);
-    range.each(false, [&](const Part &part, int64_t b) {
-        if (direct && affine) sum_gradients<true, true>(x, g, gx, part, lanes[b], sums[b]);
-        else if (direct) sum_gradients<false, true>(x, g, gx, part, lanes[b], sums[b]);
-        else if (affine) sum_gradients<true, false>(x, g, gx, part, lanes[b], sums[b]);
-        else sum_gradients<false, false>(x, g, gx, part, lanes[b], sums[b]);
+    range.each(false, [&](const Part &part, int64_t b, auto valid) {
+        if (direct && affine) sum_gradients<valid.all, true, true>(x, g, gx, part, lanes[b], sums[b]);
+        else if (direct) sum_gradients<valid.all, false, true>(x, g, gx, part, lanes[b], sums[b]);
+        else if (affine) sum_gradients<valid.all, true, false>(x, g, gx, part, lanes[b], sums[b]);
+        else sum_gradients<valid.all, false, false>(x, g, gx, part, lanes[b], sums[b]);
     });
     range.each_channel([&](int64_t b, int64_t c, int j) {
         const Channel &from = table[c];
@@ -573,10 +630,12 @@ int backward_range(const Setting &f, const Range &range, bool affine, const REAL
         range.put(lanes[b].h1, j, h1 / values * from.inverse);
     });
     if (element)
-        range.each(true, [&](const Part &part, int64_t b) { propagate<true>(x, g, gx, part, lanes[b]); });
+        range.each(true, [&](const Part &part, int64_t b, auto valid) {
+            propagate<valid.all, true>(x, g, gx, part, lanes[b]);
+        });
     else if (!direct)
-        range.each(true, [&](const Part &part, int64_t b) {
-            propagate<false>(x, g, gx, part, lanes[b]);
+        range.each(true, [&](const Part &part, int64_t b, auto valid) {
+            propagate<valid.all, false>(x, g, gx, part, lanes[b]);
         });
     return 0;
 }
@@ -618,28 +677,30 @@ int forward(const Setting *f, const Layout *layout, const State *s, const REAL *
     return status;
 }
 
-// grad, work space: per channel ∂L/∂a₁ … a_D, ∂L/∂b, ∂L/∂gain, ∂L/∂offset. Returns 0 or −1.
+// Returns 0, or −1 without memory.
 int backward(const Setting *f, const Layout *layout, const REAL *x, const REAL *g, REAL *gx,
-             const Channel *table, double *grad, REAL *coefficients, REAL *bias, REAL *gain,
-             REAL *offset) {
-    int64_t channels = layout->channels, rows = layout->rows;
-    memset(grad, 0, channels * (D + 3) * sizeof(double));
+             const Channel *table, REAL *coefficients, REAL *bias, REAL *gain, REAL *offset) {
+    int64_t channels = layout->channels;
+    Block<double> grad(channels * (D + 3));  // a channel: ∂L/∂a₁ … a_D, ∂b, ∂gain, ∂offset
+    if (!grad.items) return -1;
     int status = layout->batch * layout->inner == 0
                      ? 0
                      : in_ranges(*layout, [&](const Range &range) {
                            return backward_range(*f, range, gain != nullptr, x, g, gx, table,
-                                                 grad);
+                                                 grad.items);
                        });
     double sum[D + 1] = {};
-    for (int64_t c = 0, row = 0; c < channels; c++, row = c * rows / channels) {
-        const double *from = grad + c * (D + 3);
+    for (int64_t c = 0, row = 0; c < channels; c++) {
+        const double *from = grad.items + c * (D + 3);
         for (int i = 0; i <= D; i++) sum[i] += from[i];
         if (gain) gain[c] = (REAL)from[D + 1];
         if (offset) offset[c] = (REAL)from[D + 2];
-        if (c + 1 < channels && (c + 1) * rows / channels == row) continue;
+        int64_t next = layout->row(c + 1);
+        if (c + 1 < channels && next == row) continue;
         for (int i = 0; i < D; i++) coefficients[row * D + i] = (REAL)sum[i];
         bias[row] = (REAL)sum[D];
         memset(sum, 0, sizeof sum);
+        row = next;
     }
     return status;
 }

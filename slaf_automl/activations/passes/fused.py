@@ -122,12 +122,12 @@ def evaluate(
     table = torch.empty(channels, plan.width, dtype=torch.float64)
     state = _State(coefficients.data_ptr(), bias.data_ptr())
     if gain is not None and offset is not None:
-        state[2:4] = gain.data_ptr(), offset.data_ptr()
+        state[2], state[3] = gain.data_ptr(), offset.data_ptr()
     inputs, elements = buffers
     if inputs is not None:
-        state[4:7] = [t.data_ptr() for t in inputs]
+        state[4], state[5], state[6] = (t.data_ptr() for t in inputs)
     if elements is not None:
-        state[7:10] = [t.data_ptr() for t in elements]
+        state[7], state[8], state[9] = (t.data_ptr() for t in elements)
     status = plan.kernel.forward(
         plan.address, address, state, x.data_ptr(), y.data_ptr(), table.data_ptr()
     )

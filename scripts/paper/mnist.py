@@ -1,4 +1,9 @@
-"""MNIST, a small convolutional network: SLAF of degrees 4, 4 and 5 against ReLU."""
+"""MNIST, a small convolutional network: SLAF of degrees 4, 4 and 5 against ReLU.
+
+One row of coefficients a layer, inputs normalised: chosen on the last 10,000 training images, among
+sharing by layer and channel and the normalisers input and element. The test images are read at
+every evaluation, as in the published curves, and choose nothing.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +21,14 @@ from tqdm import tqdm
 from paper.archives import read_arrays, require_indices, require_shape
 from paper.table import percent, print_table, print_verdict
 from slaf_automl import SLAF, SlafError
+from slaf_automl.activations.rectifier import NormalisedReLU
 
 FILE = "images/mnist.npz"
 STEPS, BATCH, EVALUATIONS, COUNTED = 25_000, 50, 100, 20
 RATES = ((3_000, 1e-2), (5_000, 1e-3), (STEPS, 5e-5))  # each until that step
 DEGREES = (4, 4, 5)
 CLIPPING = 1.0
-PUBLISHED = {"relu": 0.9915, "slaf": 0.9950}
+PUBLISHED = {"relu": 0.9915, "slaf": 0.9950, "relu_normalised": None}
 PUBLISHED_CLIPPING_ONLY = 0.9940
 BAR = 0.9945
 
@@ -54,12 +60,14 @@ class Digits:
 
 
 def build_network(activation: str) -> nn.Sequential:
-    """Return the network, its slots filled with `"relu"` or `"slaf"`."""
+    """Return the network, its slots filled as a key of `PUBLISHED` says."""
 
     def slot(number: int, channels: int) -> nn.Module:
         if activation == "relu":
             return nn.ReLU()
-        return SLAF(channels, basis="chebyshev", degree=DEGREES[number], normaliser="element")
+        if activation == "relu_normalised":  # SLAF's normalisation without its polynomials
+            return NormalisedReLU(channels, normaliser="input")
+        return SLAF(channels, degree=DEGREES[number], sharing="layer", normaliser="input")
 
     return nn.Sequential(
         nn.Conv2d(1, 16, 5, padding=2),
@@ -176,7 +184,7 @@ def run(
     """
     digits = Digits.read(data_dir)
     earlier = [] if out is None else read_records(out)
-    wanted = tuple(PUBLISHED) if activation == "both" else (activation,)
+    wanted = ("relu", "slaf") if activation == "both" else (activation,)
     figures = {}
     for name in PUBLISHED:
         if name in wanted:
@@ -201,7 +209,11 @@ def run(
 def report(figures: dict[str, float], steps: int) -> None:
     """Print the table and the verdict."""
     rows = [
-        (name, percent(figures[name]) if name in figures else "not run", percent(published))
+        (
+            name,
+            percent(figures[name]) if name in figures else "not run",
+            "not run" if published is None else percent(published),
+        )
         for name, published in PUBLISHED.items()
     ]
     rows.append(("slaf, clipping only", "not run", percent(PUBLISHED_CLIPPING_ONLY)))
@@ -213,6 +225,6 @@ def report(figures: dict[str, float], steps: int) -> None:
     reached = None
     if "slaf" in figures and figures["slaf"] < BAR:
         reached = False
-    elif len(figures) == 2:
+    elif {"slaf", "relu"} <= set(figures):
         reached = figures["slaf"] > figures["relu"]
     print_verdict(f"SLAF at least {percent(BAR)} and above our ReLU", reached)

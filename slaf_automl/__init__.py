@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from slaf_automl.api import SearchResult, search
     from slaf_automl.errors import SlafError
     from slaf_automl.export import load
+    from slaf_automl.networks.slots import deploy_slots, find_slots, replace, sensitivity_order
     from slaf_automl.spaces import SearchSpace
     from slaf_automl.spec import (
         ActivationSpec,
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
         Candidate,
         Cost,
         DataInfo,
+        Placement,
         Recipe,
+        Slot,
     )
-    from slaf_automl.training import SlafModule, TableData, fit
+    from slaf_automl.training import PruningCallback, SlafModule, TableData, fit
 
 __version__ = "0.1.0"
 
@@ -35,6 +38,10 @@ _HOMES = {
     "search": "api",
     "SlafError": "errors",
     "load": "export",
+    "deploy_slots": "networks.slots",
+    "find_slots": "networks.slots",
+    "replace": "networks.slots",
+    "sensitivity_order": "networks.slots",
     "SearchSpace": "spaces",
     "ActivationSpec": "spec",
     "Architecture": "spec",
@@ -42,7 +49,10 @@ _HOMES = {
     "Candidate": "spec",
     "Cost": "spec",
     "DataInfo": "spec",
+    "Placement": "spec",
     "Recipe": "spec",
+    "Slot": "spec",
+    "PruningCallback": "training",
     "SlafModule": "training",
     "TableData": "training",
     "fit": "training",
@@ -56,16 +66,23 @@ __all__ = [
     "Candidate",
     "Cost",
     "DataInfo",
+    "Placement",
+    "PruningCallback",
     "Recipe",
     "SearchResult",
     "SearchSpace",
     "SlafError",
     "SlafModule",
+    "Slot",
     "TableData",
+    "deploy_slots",
+    "find_slots",
     "fit",
     "fit_activation",
     "load",
+    "replace",
     "search",
+    "sensitivity_order",
 ]
 
 

@@ -23,6 +23,7 @@ from slaf_automl.driver import (
     ProgressLine,
     RunFolder,
     StepLine,
+    stored_budget,
 )
 from slaf_automl.errors import DataError, SlafError, StudyError
 from slaf_automl.export import Bundle, copy_bundle
@@ -42,7 +43,8 @@ class SearchResult:
 
     Args:
         study: the Optuna study of the mix arm.
-        control: the study of the all-ReLU arm, None with `control=False`.
+        control: the study of the all-ReLU arm, None with `control=False` or where no ReLU network
+            can meet the budget.
         best: the winner, architecture and recipe.
         model: the winner's deployed network, in evaluation mode.
         metrics: the evidence, as in `metrics.json`.
@@ -94,17 +96,20 @@ def search(
     progress: bool = True,
     log: Callable[[str], None] | None = None,
 ) -> SearchResult:
-    """Find the best SLAF/ReLU mix within a parameter budget, and the best ReLU network beside it.
+    """Find the best SLAF/ReLU mix within a budget, and the best ReLU network beside it.
 
     Two Optuna studies of `trials` finished trials each, the mix and the all-ReLU control, run in
     turn under the same budget, recipes and normalisers. Both winners are trained again with fresh
     seeds, mean validation decides, and only then are the test rows read. The winner is exported to
     `out/best`. Called again with the same `out`, it resumes or extends.
 
+    Where no ReLU network can meet the budget (a limit on depth, or of no ReLU evaluations), the mix
+    is searched alone and compared with the linear predictor.
+
     Args:
         data: a CSV file, `sklearn:NAME`, or a `TableData`.
         target: column to predict; by default a CSV's last.
-        budget: limit on the values the deployed network stores.
+        budget: limits on what the deployed network costs; a number limits the values it stores.
         space: a shipped space's name, a YAML file, or a `SearchSpace`.
         trials: finished trials (complete or pruned) of each arm.
         out: run folder; None uses a temporary one that lives as long as the result.
@@ -163,7 +168,7 @@ def search(
         raise
     result = SearchResult(
         study=arms[0].study,
-        control=arms[1].study if control else None,
+        control=arms[1].study if len(arms) > 1 else None,
         best=bundle.candidate,
         model=bundle.network,
         metrics=bundle.metrics,
@@ -192,6 +197,11 @@ class _Plan:
     quiet: bool
     say: Callable[[str], None]
 
+    @property
+    def twin(self) -> bool:
+        """Whether a ReLU network can meet the budget."""
+        return self.space.has_twin(self.data, self.budget)
+
     def arms(self, run: RunFolder) -> list[Arm]:
         """Open the studies, the mix first."""
         if not self.control and run.holds("relu"):
@@ -203,7 +213,7 @@ class _Plan:
         return [
             self._arm(run, name, space)
             for name, space in spaces.items()
-            if name == "mix" or self.control
+            if name == "mix" or (self.control and self.twin)
         ]
 
     def _arm(self, run: RunFolder, name: str, space: SearchSpace) -> Arm:
@@ -212,7 +222,7 @@ class _Plan:
             space=space.name,
             space_version=space.file.version,
             space_identity=space.identity(),
-            budget=self.budget.parameters,
+            budget=stored_budget(self.budget),
             data=self.data.table.source,
             data_identity=self.data.fingerprint(),
             metric=self.metric.name,
@@ -275,6 +285,7 @@ class _Plan:
                 arms=arms,
                 data=self.data,
                 budget=self.budget,
+                twin=self.twin,
                 confirmer=confirmer,
                 seed=self.seed,
                 confirmations=self.confirmations,

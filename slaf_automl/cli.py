@@ -78,12 +78,15 @@ def _parser() -> ArgumentParser:
 
 
 def _search_parser() -> ArgumentParser:
-    parser = _Parser(description="Search for the best SLAF/ReLU mix within a parameter budget.")
+    parser = _Parser(description="Search for the best SLAF/ReLU mix within a budget.")
     add = parser.add_argument
     add("data", type=str, help="CSV file or sklearn:NAME")
     add("--config", action="config", help="YAML file with these options")
     add("--target", type=str | None, help="column to predict (default: the CSV's last)")
-    add("--budget", type=int, required=True, help="most values the network may store")
+    add("--budget", type=int | None, help="most values the network may store")
+    add("--macs", type=int | None, help="most multiply-accumulates for one example")
+    add("--relus", type=int | None, help="most ReLU and comparison evaluations for one example")
+    add("--depth", type=int | None, help="greatest multiplicative depth: polynomials only")
     add("--trials", type=int, default=64, help="finished trials of each arm")
     add("--space", type=str, default="mlp", help="name of a shipped space, or a YAML file")
     add("--out", type=str, required=True, help="run folder; the same one again resumes or extends")
@@ -125,9 +128,14 @@ def _spaces_parser() -> ArgumentParser:
 
 def _search(options: Namespace) -> None:
     from slaf_automl.api import search
+    from slaf_automl.spec import Budget
 
     arguments: dict[str, Any] = {k: v for k, v in options.as_dict().items() if k != "config"}
-    result = search(arguments.pop("data"), **arguments, log=_say)
+    limits = {name: arguments.pop(name) for name in ("budget", "macs", "relus", "depth")}
+    if all(limit is None for limit in limits.values()):
+        raise SlafError("no budget", expected="at least one of --budget, --macs, --relus, --depth")
+    budget = Budget(limits.pop("budget"), **limits)
+    result = search(arguments.pop("data"), budget=budget, **arguments, log=_say)
     figures = result.metrics["data"]
     print(
         f"{figures['source']}, split {figures['split']}: {figures['validation_rows']} validation "
@@ -171,12 +179,9 @@ def _predict(options: Namespace) -> None:
 
 
 def _spaces(options: Namespace) -> None:
-    from slaf_automl.spaces import SearchSpace, shipped_names
+    from slaf_automl.spaces import shipped_names, space_description
 
-    if options.name is None:
-        print("\n".join(shipped_names()))
-        return
-    print(SearchSpace.load(options.name).description())
+    print("\n".join(shipped_names()) if options.name is None else space_description(options.name))
 
 
 _COMMANDS: dict[str, Callable[[Namespace], None]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from slaf_automl.report import (
     ArmFigures,
     choose_winner,
     gain_in_words,
+    gain_without_twin,
     paired_difference,
     slot_in_words,
 )
@@ -50,6 +52,8 @@ class Conclusion:
         arms: the finished studies, the mix first.
         data: the table.
         budget: the budget of the search.
+        twin: whether a ReLU network can meet the budget; the mix is held against the linear
+            predictor where none can.
         confirmer: trains the winners again.
         seed: the search's seed; confirmation seeds derive from it.
         confirmations: how many fresh seeds.
@@ -60,6 +64,7 @@ class Conclusion:
     arms: list[Arm]
     data: TableData
     budget: Budget
+    twin: bool
     confirmer: Confirmer
     seed: int
     confirmations: int
@@ -198,12 +203,20 @@ class Conclusion:
         mix, relu = figures[self.arms[0].name], figures.get("relu")
         own = figures[winner.figures.name].to_json()
         info, validation = self.data.info, self.data.validation
+        linear = linear_value(self.data, kind, test)
+        comparison, gain = relu and relu.name, gain_in_words(mix, relu, kind.better)
+        if not self.twin:
+            comparison = "linear"
+            gain = gain_without_twin(mix, linear, self.budget.in_words(), kind.better)
+        costs = count_cost(winner.candidate.architecture).totals
         return {
             "schema": SCHEMA,
             "metric": kind.name,
             "direction": kind.direction,
             "parameters": winner.figures.parameters,
             "budget": self.budget.parameters,
+            "limits": self.budget.limits,
+            "costs": {n: None if c == math.inf else int(c) for n, c in costs.items()},
             "winner": winner.figures.name,
             "exported": {
                 "seed": exported.seed,
@@ -215,11 +228,12 @@ class Conclusion:
             "mix": mix.to_json(),
             "relu": None if relu is None else relu.to_json(),
             "difference": None if relu is None else paired_difference(mix, relu),
-            "gain": gain_in_words(mix, relu, kind.better),
+            "comparison": comparison,
+            "gain": gain,
             "linear": {
                 "parameters": linear_parameters(info),
                 "validation": linear_value(self.data, kind, validation),
-                "test": linear_value(self.data, kind, test),
+                "test": linear,
             },
             "constant": {
                 "parameters": info.outputs,

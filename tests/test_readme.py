@@ -47,6 +47,21 @@ def test_ones_own_study_runs_in_at_most_15_lines(sampler, monkeypatch, tmp_path)
     assert all(set(t.params) <= set(known) for t in study.trials)
 
 
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor is True:UserWarning")
+def test_ones_own_network_runs_in_at_most_15_lines(monkeypatch, tmp_path):
+    code = block("Your own network", "python")
+    assert len(code.strip().splitlines()) <= 15
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(compile(code, "README.md", "exec"), names)
+    trials = names["study"].trials
+    assert [t.state.name for t in trials] == ["COMPLETE"] * 4
+    alone = names["space"].costs().parameters
+    for trial in trials:
+        placement = names["space"].decode(trial.params, extra=names["Budget"](parameters=300))
+        assert names["space"].costs(placement).parameters <= alone + 300
+
+
 @pytest.mark.slow
 def test_the_python_search_runs_as_written(monkeypatch, tmp_path, capsys, quick_space):
     monkeypatch.chdir(tmp_path)

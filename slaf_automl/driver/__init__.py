@@ -1,7 +1,7 @@
 """The search driver: studies, jobs, resume, interruption. It never sees torch."""
 
 from slaf_automl.driver.desk import Arm, Driver
-from slaf_automl.driver.identity import Identity
+from slaf_automl.driver.identity import Identity, stored_budget
 from slaf_automl.driver.interruption import Interruption
 from slaf_automl.driver.progress import ProgressLine, StepLine
 from slaf_automl.driver.run import RunFolder
@@ -18,4 +18,5 @@ __all__ = [
     "RunFolder",
     "StepLine",
     "derive_seed",
+    "stored_budget",
 ]

@@ -27,15 +27,17 @@ class Arm:
 
     Args:
         name: `mix` or `relu`.
-        study: an Optuna study with one objective.
+        study: an Optuna study; the metric is its first objective.
         suggest: trial ↦ candidate.
         decode: stored parameters of a trial ↦ candidate.
+        costs: candidate ↦ its further objectives.
     """
 
     name: str
     study: optuna.Study
     suggest: Callable[[Trial], Candidate]
     decode: Callable[[Mapping[str, Any]], Candidate]
+    costs: Callable[[Candidate], tuple[float, ...]] = lambda candidate: ()
 
     def finished(self) -> list[FrozenTrial]:
         """Return the trials that count towards the total, by number."""
@@ -46,8 +48,8 @@ class Arm:
         complete = [t for t in self.finished()[:first] if t.state == TrialState.COMPLETE]
         if not complete:
             return None
-        sign = -1.0 if self.study.direction.name == "MAXIMIZE" else 1.0
-        return min(complete, key=lambda t: (sign * float(t.value or 0.0), t.number))
+        sign = -1.0 if self.study.directions[0].name == "MAXIMIZE" else 1.0
+        return min(complete, key=lambda t: (sign * float(t.values[0]), t.number))
 
 
 class Driver:
@@ -138,7 +140,8 @@ class Driver:
         elif result.state == "pruned":
             study.tell(trial, state=TrialState.PRUNED)
         else:
-            study.tell(trial, result.value)
+            costs = self._arms[job.arm].costs(job.candidate)
+            study.tell(trial, [result.value, *costs])
         if result.state != "interrupted":
             for number in self._lineage(job.arm, job.number):
                 self._checkpoint(job.arm, number).unlink(missing_ok=True)
@@ -192,6 +195,6 @@ class Driver:
             standings.append(
                 Standing(arm.name)
                 if best is None
-                else Standing(arm.name, best.value, best.user_attrs["parameters"])
+                else Standing(arm.name, best.values[0], best.user_attrs["parameters"])
             )
         self._progress.update(sum(len(a.finished()) for a in self._arms.values()), standings)

@@ -8,7 +8,8 @@ from typing import Any
 
 import optuna
 
-from slaf_automl.errors import StudyError
+from slaf_automl.errors import SlafError, StudyError
+from slaf_automl.spec import Budget
 
 _KEY = "slaf_automl"
 _SCHEMA = 1
@@ -35,7 +36,7 @@ class Identity:
         space: the space's name.
         space_version: its version.
         space_identity: hash of its content.
-        budget: parameter budget.
+        budget: the limits; see `stored_budget`.
         data: where the data came from, for people.
         data_identity: hash of its content, target and split.
         metric: what is optimised.
@@ -47,12 +48,25 @@ class Identity:
     space: str
     space_version: int
     space_identity: str
-    budget: int
+    budget: int | Mapping[str, int]
     data: str
     data_identity: str
     metric: str
     seed: int
     population: int = 1
+
+
+def stored_budget(budget: Budget) -> int | dict[str, int]:
+    """Return how an identity holds a budget: every limit by name, of parameters alone the number.
+
+    The number is what studies held before budgets had other limits.
+
+    Example:
+        >>> stored_budget(Budget(5_000)), stored_budget(Budget(5_000, relus=0))
+        (5000, {'parameters': 5000, 'relus': 0})
+    """
+    limits = budget.limits
+    return limits["parameters"] if set(limits) == {"parameters"} else limits
 
 
 def claim_study(study: optuna.Study, identity: Identity, where: str) -> None:
@@ -87,8 +101,18 @@ def require_same(stored: Mapping[str, Any], identity: Identity, where: str) -> N
     for key, word in _WORDS.items():
         # The source's name may change (a copied file); its content may not.
         if key != "data" and stored.get(key) != wanted[key]:
+            there, here = repr(stored.get(key)), repr(wanted[key])
+            if key == "budget" and not (there.isdigit() and here.isdigit()):
+                word = "budget"
+                there, here = (_budget_in_words(s) for s in (stored.get(key), wanted[key]))
             raise StudyError(
-                f"{where} holds a study of another {word}: {stored.get(key)!r} there, "
-                f"{wanted[key]!r} here",
+                f"{where} holds a study of another {word}: {there} there, {here} here",
                 remedy="choose another folder (--out), or search for the same again",
             )
+
+
+def _budget_in_words(stored: Any) -> str:
+    try:
+        return (Budget(**stored) if isinstance(stored, Mapping) else Budget(stored)).in_words()
+    except (SlafError, TypeError):  # written by another version
+        return repr(stored)

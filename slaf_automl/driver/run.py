@@ -104,9 +104,17 @@ class RunFolder:
         return str(read_json(self.folder / _RUN)["name"])
 
     def study(
-        self, identity: Identity, direction: Direction, halving: Halving | None
+        self,
+        identity: Identity,
+        direction: Direction | tuple[Direction, ...],
+        halving: Halving | None,
     ) -> optuna.Study:
         """Open or create the study of one arm.
+
+        Args:
+            identity: what it is a study of.
+            direction: of its objective, or of each of several.
+            halving: when trials are compared and stopped, None for never.
 
         Raises:
             StudyError: the study there is of another space, budget, data, metric or seed.
@@ -114,10 +122,13 @@ class RunFolder:
         self._claim_folder(identity)
         name = identity.arm if self.alone else f"{self._read_name()}/{identity.arm}"
         pruner = pruner_for(halving)
+        directions = direction if isinstance(direction, tuple) else (direction,)
         # Looked up first: a journal keeps a line even of a creation that it refuses.
         with quiet_optuna():
             if name not in optuna.get_all_study_names(self._storage):
-                optuna.create_study(storage=self._storage, study_name=name, direction=direction)
+                optuna.create_study(
+                    storage=self._storage, study_name=name, directions=list(directions)
+                )
             study = optuna.load_study(study_name=name, storage=self._storage, pruner=pruner)
         claim_study(study, identity, str(self.folder))
         return study

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from slaf_automl.report import result_table
+from slaf_automl.report import budget_in_words, costs_in_words, result_table
 from slaf_automl.spec import Candidate, DataInfo
 
 _SHOWN = 12
@@ -23,12 +23,14 @@ def model_card(candidate: Candidate, info: DataInfo, metrics: Mapping[str, Any])
             zip(architecture.widths, metrics[metrics["winner"]]["slots"], strict=True)
         )
     )
+    budget = budget_in_words(metrics).removesuffix(" parameters")
     outputs = "the target value" if info.task == "regression" else "logits"
     labels = "" if info.task == "regression" else ", `probabilities` and `label`"
     return f"""# Model card
 
 A {info.task} network that predicts `{info.target}` from {len(info.features)} features with
-{metrics["parameters"]:,} stored values (budget {metrics["budget"]:,}).
+{metrics["parameters"]:,} stored values (budget {budget}).
+Costs: {costs_in_words(metrics)}.
 
 ## Figures
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from slaf_automl.report.costs import used_in_words
+
 
 def result_table(metrics: Mapping[str, Any]) -> str:
     """Return the comparison of `metrics.json` as text: mix, ReLU, linear and constant predictor."""
@@ -13,6 +15,8 @@ def result_table(metrics: Mapping[str, Any]) -> str:
     header = ("", "parameters", f"validation {name}", f"test {name}", "trials", "slots")
     rows: list[tuple[str, ...]] = [header]
     rows += [_arm_row(arm, metrics) for arm in ("mix", "relu") if metrics[arm] is not None]
+    if metrics.get("comparison") == "linear":
+        rows.append(("relu", *["–"] * 4, "none can meet the budget"))
     for predictor in ("linear", "constant"):
         figures = metrics[predictor]
         rows.append(
@@ -75,7 +79,7 @@ def _closing(metrics: Mapping[str, Any]) -> list[str]:
     what = "trained on training and validation rows" if exported["refit"] else "best on validation"
     lines.append(
         f"* exported: {metrics['winner']}, seed {exported['seed']} ({what}), "
-        f"{metrics['parameters']:,} of {metrics['budget']:,} parameters, "
+        f"{used_in_words(metrics)}, "
         f"test {metrics['metric']} {_figure(exported['test'])}"
     )
     if metrics["test_openings"] > 1:

@@ -95,3 +95,32 @@ def gain_in_words(
         return f"Mix and ReLU of this size do not differ beyond their spread ({size})."
     word = "better" if better(difference["mean"], 0.0) else "worse"
     return f"The mix is {word} than the ReLU network of this size by {size}."
+
+
+def gain_without_twin(
+    mix: ArmFigures, linear: float, budget: str, better: Callable[[float, float], bool]
+) -> str:
+    """Say how the mix compares with the linear predictor where no ReLU network is possible.
+
+    Args:
+        mix: the mix's figures, test rows read.
+        linear: the linear predictor's metric on the test rows; it has no seeds and no spread.
+        budget: the budget in words.
+        better: whether the first of two values is the better one.
+
+    Example:
+        >>> mix = ArmFigures("mix", 50, 9, ("slaf",), (5,), (0.9, 0.9), test=(0.75, 0.8125))
+        >>> for sentence in gain_without_twin(mix, 0.5, "6 levels", float.__gt__).split(". "):
+        ...     print(sentence)
+        No ReLU network can meet 6 levels
+        The mix is better than the linear predictor by 0.2812 ± 0.044.
+    """
+    start = f"No ReLU network can meet {budget}."
+    if len(mix.test) < 2:
+        return f"{start} One seed shows no spread, so no difference to the linear one is claimed."
+    difference = summary(tuple(value - linear for value in mix.test))
+    size = f"{abs(difference['mean']):.4g} ± {difference['spread']:.2g}"
+    if abs(difference["mean"]) <= difference["spread"]:
+        return f"{start} Mix and linear predictor do not differ beyond the mix's spread ({size})."
+    word = "better" if better(difference["mean"], 0.0) else "worse"
+    return f"{start} The mix is {word} than the linear predictor by {size}."

@@ -10,8 +10,8 @@ from optuna.distributions import BaseDistribution
 
 from slaf_automl.activations import find_kind
 from slaf_automl.networks import solve_widths
-from slaf_automl.spaces.depths import architecture, deepest, depth_distribution
 from slaf_automl.spaces.dimensions import Chooser, Constant, StoredChooser
+from slaf_automl.spaces.narrowest import architecture
 from slaf_automl.spaces.schema import SpaceFile
 from slaf_automl.spec import ActivationSpec, Budget, Candidate, DataInfo, Recipe, Scalar
 
@@ -28,20 +28,21 @@ HELD = 0.05
 def build_candidate(file: SpaceFile, chooser: Chooser, info: DataInfo, budget: Budget) -> Candidate:
     """Ask the chooser for what the candidate needs, in order of use, and solve its widths.
 
+    Args:
+        file: what `limit_space` left of the space for this data and budget.
+        chooser: answers by name.
+        info: the data.
+        budget: the limits.
+
     Raises:
-        BudgetError: the budget is too small for the space.
         SpaceError: the chooser has no valid value.
     """
-    most = deepest(file, info, budget)
 
     def choose(name: str, public: str | None = None) -> Any:
         dimension = file.dimensions[name]
         if isinstance(dimension, Constant):
             return dimension.value
-        distribution = dimension.distribution
-        if name == "depth":
-            distribution = depth_distribution(file, most)
-        return chooser.choose(public or name, distribution)
+        return chooser.choose(public or name, dimension.distribution)
 
     depth = choose("depth")
     shape = choose("shape") if depth > 1 else "constant"

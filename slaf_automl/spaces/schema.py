@@ -103,43 +103,44 @@ def parse_space(document: Any, where: str) -> SpaceFile:
         SpaceError: names file, key path and what is allowed.
     """
     keys = ("schema", "name", "version", "family", "widths", "dimensions", "training")
-    top = _mapping(document, where, keys)
+    top = require_mapping(document, where, keys)
     if type(top["schema"]) is not int or top["schema"] != SCHEMA:
         raise SpaceError(f"{where}: schema {top['schema']!r}", expected=str(SCHEMA))
     if top["family"] != "mlp":
         raise SpaceError(f"{where}: family {top['family']!r}", expected="mlp")
     if not isinstance(top["name"], str) or not top["name"]:
         raise SpaceError(f"{where}: name {top['name']!r}", expected="a word")
-    widths = _mapping(top["widths"], f"{where}: widths", ("least", "most"))
-    least = _integer(widths["least"], f"{where}: widths.least", 1)
-    dimensions = _mapping(top["dimensions"], f"{where}: dimensions", DIMENSIONS)
+    widths = require_mapping(top["widths"], f"{where}: widths", ("least", "most"))
+    least = require_whole(widths["least"], f"{where}: widths.least", 1)
+    dimensions = require_mapping(top["dimensions"], f"{where}: dimensions", DIMENSIONS)
     return SpaceFile(
         name=top["name"],
-        version=_integer(top["version"], f"{where}: version", 1),
+        version=require_whole(top["version"], f"{where}: version", 1),
         family=top["family"],
-        widths=WidthLimits(least, _integer(widths["most"], f"{where}: widths.most", least)),
-        dimensions={n: _dimension(n, dimensions[n], f"{where}: {n}") for n in DIMENSIONS},
+        widths=WidthLimits(least, require_whole(widths["most"], f"{where}: widths.most", least)),
+        dimensions={n: parse_dimension(n, dimensions[n], f"{where}: {n}") for n in DIMENSIONS},
         schedule=_schedule(top["training"], f"{where}: training"),
     )
 
 
 def _schedule(document: Any, where: str) -> Schedule:
     keys = ("epochs", "least_steps", "first_rung", "reduction", "gradient_clip", "patience")
-    training = _mapping(document, where, keys)
+    training = require_mapping(document, where, keys)
     clip, patience = training["gradient_clip"], training["patience"]
     if clip is not None and not (_is_number(clip) and clip > 0):
         raise SpaceError(f"{where}.gradient_clip {clip!r}", expected="a positive number or null")
     return Schedule(
-        epochs=_integer(training["epochs"], f"{where}.epochs", 1),
-        least_steps=_integer(training["least_steps"], f"{where}.least_steps", 0),
-        first_rung=_integer(training["first_rung"], f"{where}.first_rung", 1),
-        reduction=_integer(training["reduction"], f"{where}.reduction", 2),
+        epochs=require_whole(training["epochs"], f"{where}.epochs", 1),
+        least_steps=require_whole(training["least_steps"], f"{where}.least_steps", 0),
+        first_rung=require_whole(training["first_rung"], f"{where}.first_rung", 1),
+        reduction=require_whole(training["reduction"], f"{where}.reduction", 2),
         gradient_clip=None if clip is None else float(clip),
-        patience=None if patience is None else _integer(patience, f"{where}.patience", 1),
+        patience=None if patience is None else require_whole(patience, f"{where}.patience", 1),
     )
 
 
-def _dimension(name: str, document: Any, where: str) -> Dimension:
+def parse_dimension(name: str, document: Any, where: str) -> Dimension:
+    """Return a dimension of this name from its YAML value, or raise a `SpaceError`."""
     forms = "one of {value: …}, {choices: […]} or {low: …, high: …, log: …}"
     if not isinstance(document, Mapping):
         raise SpaceError(f"{where}: {document!r}", expected=forms)
@@ -192,7 +193,8 @@ def _value(name: str, value: Any, where: str) -> Any:
     return kind(value)
 
 
-def _mapping(document: Any, where: str, keys: tuple[str, ...]) -> Mapping[str, Any]:
+def require_mapping(document: Any, where: str, keys: tuple[str, ...]) -> Mapping[str, Any]:
+    """Return a mapping of exactly these keys, or raise a `SpaceError`."""
     if not isinstance(document, Mapping):
         raise SpaceError(f"{where}: {document!r}", expected="keys " + ", ".join(keys))
     if unknown := [key for key in document if key not in keys]:
@@ -202,7 +204,8 @@ def _mapping(document: Any, where: str, keys: tuple[str, ...]) -> Mapping[str, A
     return document
 
 
-def _integer(value: Any, where: str, least: int) -> int:
+def require_whole(value: Any, where: str, least: int) -> int:
+    """Return an integer of at least `least`, or raise a `SpaceError`."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise SpaceError(f"{where}: {value!r}", expected=f"an integer of at least {least}")
     return value

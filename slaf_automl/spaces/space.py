@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.trial import BaseTrial
+from torch import nn
 
 from slaf_automl.errors import BudgetError, SpaceError
+from slaf_automl.networks.slots.trace import Example
 from slaf_automl.spaces.candidates import SHARED, SLOT, CandidateChooser, build_candidate, stretch
-from slaf_automl.spaces.depths import (
-    deepest,
-    depth_distribution,
-    depth_range,
-    narrowest,
-    searches_slaf,
-)
 from slaf_automl.spaces.dimensions import (
     Constant,
     StoredChooser,
@@ -29,6 +24,9 @@ from slaf_automl.spaces.dimensions import (
     described,
 )
 from slaf_automl.spaces.files import find_space_file, read_document
+from slaf_automl.spaces.limits import limit_space, smallest_limits
+from slaf_automl.spaces.narrowest import depth_range, searches_slaf
+from slaf_automl.spaces.placement_space import PlacementSpace
 from slaf_automl.spaces.schema import SpaceFile, parse_space, require_buildable
 from slaf_automl.spec import Budget, Candidate, DataInfo, Scalar
 
@@ -74,9 +72,58 @@ class SearchSpace:
             SpaceError: no such space, or a key or value that the schema does not allow.
         """
         path = find_space_file(name_or_file)
-        file = parse_space(read_document(path), str(path))
+        document = read_document(path)
+        if isinstance(document, Mapping) and document.get("family") == "placement":
+            raise SpaceError(
+                f"{path} is for the slots of a network of one's own",
+                remedy=f"use SearchSpace.for_model(model, example_input, space={str(path)!r})",
+            )
+        file = parse_space(document, str(path))
         require_buildable(file, str(path))
         return cls(file)
+
+    @staticmethod
+    def for_model(
+        model: nn.Module,
+        example_input: Example,
+        *,
+        space: str | Path = "placement",
+        order: tuple[int, ...] | None = None,
+        prefix: str = "",
+        rewrite_calls: bool = False,
+        channel_dims: Mapping[str, int] | None = None,
+    ) -> PlacementSpace:
+        """Turn the activation slots of any network into dimensions of an Optuna study.
+
+        Args:
+            model: the network, left as it is.
+            example_input: what it takes: a tensor, a tuple of arguments, or keyword arguments.
+            space: a shipped space's name or a YAML file of the family `placement`.
+            order: slot numbers in the order in which the encoding `share` takes them, such as
+                `sensitivity_order` returns; None for their order of use.
+            prefix: before every dimension's name, for a second network in the same study.
+            rewrite_calls: offer bare calls such as `F.relu(x)` too, which `replace` then rewrites.
+            channel_dims: as for `find_slots`.
+
+        Raises:
+            SlafError: a network without slots, an input that it refuses, or a bad space file.
+
+        Example:
+            >>> import torch
+            >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+            >>> space = SearchSpace.for_model(model, torch.zeros(1, 4))
+            >>> sorted(space.distributions())[:3]
+            ['normaliser', 'sharing', 'slot0.activation']
+        """
+        return PlacementSpace.of(
+            model,
+            example_input,
+            space=space,
+            order=order,
+            prefix=prefix,
+            rewrite_calls=rewrite_calls,
+            channel_dims=channel_dims,
+        )
 
     @property
     def name(self) -> str:
@@ -130,29 +177,50 @@ class SearchSpace:
             rung *= schedule.reduction
         return tuple(rungs)
 
-    def smallest_budget(self, data: Data) -> Budget:
-        """Return the smallest budget that every candidate of the least depth fits.
+    def smallest_budget(self, data: Data, costs: Collection[str] = ("parameters",)) -> Budget:
+        """Return the smallest limits under which something is left of the space.
 
-        Where a hybrid share needs wider layers than the file's least width, it may be a few values
-        more than the very smallest.
+        Each is the smallest whatever the other limits, so a larger one never hurts; beside others
+        that take away costly choices, a smaller one may do. Where a hybrid share needs wider layers
+        than the file's least width, it may be a few values more than the very smallest.
+
+        Args:
+            data: the data.
+            costs: what to limit, names of `slaf_automl.spec.COSTS`.
+
+        Raises:
+            BudgetError: the space lacks a value that a limit on depth leaves no choice but to take.
         """
-        return Budget(parameters=narrowest(self.file, info_of(data), depth_range(self.file)[0]))
+        return smallest_limits(self.file, info_of(data), costs)
+
+    def has_twin(self, data: Data, budget: Budget) -> bool:
+        """Say whether the control has a network within a budget that this space can meet.
+
+        It has none under a depth limit, or where not even the narrowest ReLU layers are within the
+        limit of ReLU evaluations.
+        """
+        try:
+            limit_space(self.control().file, info_of(data), budget)
+        except BudgetError:
+            return False
+        return True
 
     def distributions(self, data: Data, budget: Budget) -> dict[str, BaseDistribution]:
         """Return every dimension's distribution by its public name.
 
+        The budget may leave fewer layers, degrees and choices than the file names; what it leaves
+        without a choice is no dimension. See `slaf_automl.spaces.limits.limit_space`.
+
         Raises:
-            BudgetError: the budget is below `smallest_budget`, which the message names.
+            BudgetError: the budget leaves nothing; the message says which limit or value is why.
         """
-        most = deepest(self.file, info_of(data), budget)
-        learned = searches_slaf(self.file)
+        file = limit_space(self.file, info_of(data), budget)
+        learned, (_, most) = searches_slaf(file), depth_range(file)
         found: dict[str, BaseDistribution] = {}
-        for name, dimension in self.file.dimensions.items():
+        for name, dimension in file.dimensions.items():
             if isinstance(dimension, Constant) or (name in _LEARNED_ONLY and not learned):
                 continue
-            if name == "depth":
-                found[name] = depth_distribution(self.file, most)
-            elif name.startswith("slot."):
+            if name.startswith("slot."):
                 part = name.removeprefix("slot.")
                 found.update({f"slot{i}.{part}": dimension.distribution for i in range(most)})
             else:
@@ -163,16 +231,19 @@ class SearchSpace:
         """Let a trial of any Optuna study suggest a candidate within the budget.
 
         Raises:
-            BudgetError: the budget is below `smallest_budget`, which the message names.
+            BudgetError: the budget leaves nothing; the message says which limit or value is why.
         """
-        return build_candidate(self.file, TrialChooser(trial), info_of(data), budget)
+        info = info_of(data)
+        return build_candidate(
+            limit_space(self.file, info, budget), TrialChooser(trial), info, budget
+        )
 
     def decode(self, parameters: Mapping[str, Scalar], data: Data, budget: Budget) -> Candidate:
         """Return the candidate of stored parameters; the inverse of `encode`.
 
         Raises:
             SpaceError: a parameter is unknown, missing or out of range.
-            BudgetError: the budget is below `smallest_budget`.
+            BudgetError: the budget leaves nothing of the space.
         """
         info = info_of(data)
         known = self.distributions(info, budget)
@@ -184,19 +255,23 @@ class SearchSpace:
         for name, value in parameters.items():
             if not contains(known[name], value):
                 raise SpaceError(f"{name} = {value!r}", expected=described(known[name]))
-        return build_candidate(self.file, StoredChooser(parameters), info, budget)
+        file = limit_space(self.file, info, budget)
+        return build_candidate(file, StoredChooser(parameters), info, budget)
 
     def encode(self, candidate: Candidate, data: Data, budget: Budget) -> dict[str, Scalar]:
         """Return the parameters that decode to this candidate.
 
         Raises:
             SpaceError: the candidate is not in the space under this budget.
+            BudgetError: the budget leaves nothing of the space.
         """
+        info = info_of(data)
+        file = limit_space(self.file, info, budget)
         # Widths follow from shape and budget, so the shape is the one that gives these widths.
-        for shape in self.file.dimensions["shape"].values():
+        for shape in file.dimensions["shape"].values():
             chooser = CandidateChooser(candidate, shape)
             try:
-                rebuilt = build_candidate(self.file, chooser, info_of(data), budget)
+                rebuilt = build_candidate(file, chooser, info, budget)
             except (SpaceError, BudgetError):
                 continue
             if rebuilt == candidate:
@@ -204,7 +279,7 @@ class SearchSpace:
         raise SpaceError(
             f"a candidate with widths {candidate.architecture.widths} and activations "
             f"{candidate.architecture.kinds} is not in space {self.name!r} under "
-            f"{budget.parameters:,} parameters"
+            f"{budget.in_words()}"
         )
 
 

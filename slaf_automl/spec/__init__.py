@@ -1,13 +1,17 @@
 """Frozen, validated values that every room shares; standard library only."""
 
 from slaf_automl.spec.activation import ActivationSpec, Parameters, Scalar
+from slaf_automl.spec.budget import Budget
 from slaf_automl.spec.candidate import ROUTINES, Architecture, Candidate, Recipe
 from slaf_automl.spec.codec import SCHEMA, Value, dumps
-from slaf_automl.spec.cost import Budget, Cost
+from slaf_automl.spec.cost import COSTS, Cost, CostKind, Operations
 from slaf_automl.spec.data import TASKS, DataInfo
+from slaf_automl.spec.placement import FORMS, Placement, Slot
 from slaf_automl.spec.trial import Desk, Evaluator, Job, TrialResult
 
 __all__ = [
+    "COSTS",
+    "FORMS",
     "ROUTINES",
     "SCHEMA",
     "TASKS",
@@ -16,13 +20,17 @@ __all__ = [
     "Budget",
     "Candidate",
     "Cost",
+    "CostKind",
     "DataInfo",
     "Desk",
     "Evaluator",
     "Job",
+    "Operations",
     "Parameters",
+    "Placement",
     "Recipe",
     "Scalar",
+    "Slot",
     "TrialResult",
     "Value",
     "dumps",

@@ -20,6 +20,7 @@ SCHEMA = 1
 """Version of every JSON document this package writes; readers refuse newer ones."""
 
 _LARGEST = sys.float_info.max
+_OPTIONAL = "optional"
 
 T = TypeVar("T", bound="Value")
 
@@ -54,6 +55,14 @@ class Value:
         return value
 
 
+def optional_field() -> Any:
+    """Return a dataclass field that is None by default, and then left out of JSON.
+
+    So a class can gain a field without changing the documents of values that do not use it.
+    """
+    return dataclasses.field(default=None, metadata={_OPTIONAL: True})
+
+
 def dumps(document: Any) -> str:
     """Serialise plain data as readable, deterministic JSON without NaN or infinity."""
     return (
@@ -62,7 +71,12 @@ def dumps(document: Any) -> str:
 
 
 def _fields_to_plain(value: Any) -> dict[str, Any]:
-    return {f.name: _to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    values = {f: getattr(value, f.name) for f in dataclasses.fields(value)}
+    return {
+        f.name: _to_plain(v)
+        for f, v in values.items()
+        if not (v is None and f.metadata.get(_OPTIONAL))
+    }
 
 
 def _to_plain(value: Any) -> Any:

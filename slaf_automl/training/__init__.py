@@ -5,10 +5,12 @@ from slaf_automl.training.evaluator import SequentialEvaluator
 from slaf_automl.training.fit import Fit, Supervision, fit
 from slaf_automl.training.metrics import METRICS, find_metric
 from slaf_automl.training.module import SlafModule
+from slaf_automl.training.pruning import PruningCallback
 
 __all__ = [
     "METRICS",
     "Fit",
+    "PruningCallback",
     "SequentialEvaluator",
     "SlafModule",
     "Supervision",

@@ -210,13 +210,22 @@ class DoubledKind(ActivationKind):
         if not isinstance(parameters["loud"], bool):
             raise ActivationError(f"loud {parameters['loud']!r}", expected="true or false")
 
-    def build(self, spec, channels):
+    def build(self, spec, channels, *, channel_dim=1):
         return Doubled(channels)
 
     def deployed(self, spec, channels):
         return nn.Identity()
 
     def stored_values(self, spec, channels):
+        return 0
+
+    def macs(self, spec, channels):
+        return 0
+
+    def relus(self, spec, channels):
+        return 0
+
+    def depth(self, spec, channels):
         return 0
 
     def least_channels(self, spec):

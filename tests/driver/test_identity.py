@@ -4,8 +4,9 @@ import optuna
 import pytest
 from toy_search import identity
 
-from slaf_automl.driver import RunFolder
+from slaf_automl.driver import RunFolder, stored_budget
 from slaf_automl.errors import StudyError
+from slaf_automl.spec import Budget
 
 CHANGES = {
     "space": ("other", "space"),
@@ -65,6 +66,40 @@ def test_a_folder_keeps_to_its_search_whatever_the_storage(tmp_path):
         pytest.raises(StudyError, match="another parameter budget"),
     ):
         run.study(identity("mix", budget=99), "minimize", None)
+
+
+MIXED = {"parameters": 100, "relus": 0}
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "words"),
+    [
+        (100, MIXED, "another budget: 100 parameters there, 100 parameters and 0 ReLU evaluations"),
+        (MIXED, 100, "another budget: 100 parameters and 0 ReLU evaluations there, 100 parameters"),
+        (MIXED, {**MIXED, "relus": 1}, "0 ReLU evaluations there, 100 parameters and 1 ReLU"),
+        ({"macs": 100}, 100, "another budget: 100 macs there, 100 parameters here"),
+        ({"macs": 100}, {"bytes": 9}, "another budget: 100 macs there, {'bytes': 9} here"),
+    ],
+)
+def test_every_limit_is_part_of_the_identity(run, there, here, words):
+    run.study(identity("mix", budget=there), "minimize", None)
+    with pytest.raises(StudyError, match=re.escape(words)):
+        run.study(identity("mix", budget=here), "minimize", None)
+    assert run.study(identity("mix", budget=there), "minimize", None).trials == []
+
+
+def test_a_budget_of_parameters_is_held_as_before_there_were_others(run):
+    assert stored_budget(Budget(100)) == 100
+    study = run.study(identity("mix", budget=stored_budget(Budget(100))), "minimize", None)
+    # As written by the version before; it resumes, and so it does the other way round.
+    old = {"arm": "mix", "space": "toy", "space_version": 1, "space_identity": "abc"}
+    old |= {"budget": 100, "data": "toy.csv", "data_identity": "def", "metric": "rmse", "seed": 0}
+    assert study.user_attrs["slaf_automl"] == {"schema": 1, "population": 1, **old}
+
+
+@pytest.mark.parametrize("limits", [{"macs": 5}, {"parameters": 5, "depth": 3}, {"relus": 0}])
+def test_other_budgets_are_held_with_every_limit(limits):
+    assert stored_budget(Budget(**limits)) == limits
 
 
 def test_optunas_own_verbosity_is_left_alone(run):

@@ -20,6 +20,22 @@ def test_card_carries_the_figures_and_the_network(each):
     assert [words for _, _, words in slots] == metrics["mix"]["slots"]
 
 
+def test_card_names_every_limit_and_cost(exported):
+    case = exported("iris")
+    limits = {"macs": 900, "depth": 6}
+    costs = {"parameters": 50, "macs": 80, "relus": 0, "depth": 5}
+    changed = {**case.bundle.metrics, "budget": None, "limits": limits, "costs": costs}
+    card = model_card(case.bundle.candidate, case.data.info, changed)
+    assert "(budget 900 macs and 6 levels of multiplicative depth)." in card
+    assert (
+        "Costs: 50 parameters, 80 macs, 0 ReLU evaluations, 5 levels of multiplicative depth."
+    ) in card
+    changed |= {"limits": {"macs": 900}, "costs": {**costs, "depth": None}}
+    card = model_card(case.bundle.candidate, case.data.info, changed)
+    assert "(budget 900 macs)." in card
+    assert "0 ReLU evaluations, not a polynomial." in card
+
+
 def test_card_names_the_outputs_of_the_onnx_file(each):
     card = (each.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
     regression = each.data.info.task == "regression"

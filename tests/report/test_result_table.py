@@ -113,3 +113,30 @@ def test_repeated_looks_at_the_test_rows_are_said(openings):
 def test_table_is_the_same_from_the_stored_file():
     metrics = make_metrics()
     assert result_table(json.loads(json.dumps(metrics))) == result_table(metrics)
+
+
+LIMITS = {"limits": {"macs": 9000, "parameters": 1200}, "budget": 1200}  # sorted, as when stored
+COSTS = {"parameters": 1100, "macs": 8990, "relus": 17, "depth": None}
+
+
+def test_every_limit_and_what_is_used_of_it_are_said():
+    text = result_table(make_metrics(**LIMITS, costs=COSTS))
+    assert "1,100 of 1,200 parameters, 8,990 of 9,000 macs, test accuracy 0.94" in text
+
+
+def test_parameters_are_said_where_they_have_no_limit():
+    limits = {"relus": 20, "depth": 8}
+    costs = {**COSTS, "relus": 0, "depth": 7}
+    text = result_table(make_metrics(budget=None, limits=limits, costs=costs))
+    assert (
+        "1,100 parameters, 0 of 20 ReLU evaluations, 7 of 8 levels of multiplicative depth, test"
+    ) in text
+
+
+def test_a_missing_twin_has_a_row_that_says_why():
+    metrics = make_metrics(control=False, comparison="linear", gain="No ReLU network can meet it.")
+    text = result_table(metrics)
+    assert " ".join(rows_of(text)["relu"].split()) == "relu – – – – none can meet the budget"
+    assert "No ReLU network can meet it." in text
+    for comparison in ("relu", None):
+        assert "none can meet" not in result_table(make_metrics(comparison=comparison))

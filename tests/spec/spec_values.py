@@ -3,6 +3,7 @@
 from hypothesis import strategies as st
 
 from slaf_automl.spec import (
+    COSTS,
     ROUTINES,
     ActivationSpec,
     Architecture,
@@ -10,13 +11,17 @@ from slaf_automl.spec import (
     Candidate,
     Cost,
     DataInfo,
+    Operations,
+    Placement,
     Recipe,
+    Slot,
     TrialResult,
 )
 
 RELU = ActivationSpec("relu", {"normaliser": "none"})
 SLAF = ActivationSpec("slaf", {"basis": "hermite", "degree": 3, "hybrid": 0.25, "clip": None})
 ARCHITECTURE = Architecture("mlp", 4, 3, (8, 5), (SLAF, RELU), centred_inputs=True)
+SLOT = Slot("layer1.relu", 1, 2, "relu", 16, -1, 256, "module", uses=3)
 RECIPE = Recipe(routine="two_speed", learning_rate=0.01, gradient_clip=None, patience=7)
 
 EXAMPLES = (
@@ -24,10 +29,15 @@ EXAMPLES = (
     ARCHITECTURE,
     RECIPE,
     Candidate(ARCHITECTURE, RECIPE),
-    Cost((("layers.0.weight", 12), ("layers.0.bias", 3))),
-    Budget(parameters=5_000),
+    Cost(
+        (("layers.0.weight", 12), ("layers.0.bias", 3)),
+        (Operations("layers.0", 12, 0, 1), Operations("slots.0", 0, 3, None)),
+    ),
+    Budget(parameters=5_000, macs=9_000, relus=0, depth=6),
     DataInfo(("width", "height"), "species", "multiclass", (0, "1", "Größe"), rows=120),
     TrialResult("complete", 0.25, epochs=54, seconds=1.5),
+    SLOT,
+    Placement((SLOT,), (SLAF,)),
 )
 """One value of each class, as it goes through JSON."""
 
@@ -103,6 +113,40 @@ def data_infos(draw):
     )
 
 
+def operations():
+    count = st.integers(0, 10**12)
+    return st.builds(Operations, st.text(max_size=8), count, count, st.none() | count)
+
+
+def budgets():
+    """Generate budgets over any of the costs."""
+    limits = {name: st.integers(kind.least, 10**12) for name, kind in COSTS.items()}
+    some = st.fixed_dictionaries({}, optional=limits).filter(bool)
+    return some.map(lambda chosen: Budget(**chosen))
+
+
+def slots():
+    """Generate slots of any form."""
+    return st.builds(
+        lambda path, calls, call, *rest: Slot(path, min(call, calls - 1), calls, *rest),
+        st.text(min_size=1, max_size=8),
+        st.integers(1, 4),
+        st.integers(0, 3),
+        st.sampled_from(("relu", "gelu")),
+        st.integers(1, 4096),
+        st.sampled_from((1, -1, 2)),
+        st.integers(0, 10**9),
+        st.sampled_from(("module", "attribute", "call")),
+        st.integers(1, 5),
+    )
+
+
+@st.composite
+def placements(draw):
+    places = draw(st.lists(slots(), max_size=3, unique_by=lambda slot: slot.id))
+    return Placement(tuple(places), tuple(draw(activation_specs()) for _ in places))
+
+
 def values():
     """Generate values of every class of `EXAMPLES`."""
     return st.one_of(
@@ -113,8 +157,9 @@ def values():
         st.builds(
             Cost,
             st.lists(st.tuples(st.text(max_size=8), st.integers(0, 10**12))).map(tuple),
+            st.lists(operations(), max_size=4).map(tuple),
         ),
-        st.builds(Budget, parameters=st.integers(1, 10**12)),
+        budgets(),
         data_infos(),
         st.builds(
             TrialResult,
@@ -124,4 +169,6 @@ def values():
             diverged=st.booleans(),
             seconds=floats_from_zero(),
         ),
+        slots(),
+        placements(),
     )

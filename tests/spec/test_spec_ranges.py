@@ -16,6 +16,7 @@ from slaf_automl.spec import (
     Cost,
     DataInfo,
     Job,
+    Operations,
     Recipe,
     TrialResult,
 )
@@ -58,6 +59,12 @@ REFUSED = [
     ),
     *cases(Budget(1), parameters=NOT_COUNTS),
     *cases(
+        Budget(1, 1, 1, 1),
+        macs=[c for c in NOT_COUNTS if c is not None],
+        relus=(-1, 1.5, 2.0, True, "3", NAN),
+        depth=[c for c in NOT_COUNTS if c is not None],
+    ),
+    *cases(
         ARCHITECTURE,
         family=("cnn", "", None),
         inputs=NOT_COUNTS,
@@ -70,6 +77,14 @@ REFUSED = [
     *cases(
         Cost((("a", 1),)),
         parts=((("a", 1, 2),), (("a",),), ((5, 1),), (("a", 1.5),), ("ab",), [("a", 1)]),
+        operations=(None, ("a",), [Operations("a")], (("a", 1, 0, 1),)),
+    ),
+    *cases(
+        Operations("layers.0"),
+        name=(None, 5),
+        macs=(-1, 1.5, True, None, "3"),
+        relus=(-1, 1.5, True, None, "3"),
+        depth=(-1, 1.5, True, INF, "3"),
     ),
     *cases(
         INFO,
@@ -123,6 +138,14 @@ def test_a_field_out_of_range_is_refused(value, field, content):
             patience=(None, 1),
         ),
         *cases(Budget(5), parameters=(1, 10**15)),
+        *cases(
+            Budget(5, 5, 5, 5),
+            parameters=(None,),
+            macs=(1, 10**15, None),
+            relus=(0, 10**15, None),
+            depth=(1, 10**15, None),
+        ),
+        *cases(Operations("a"), macs=(0,), relus=(0,), depth=(0, None), name=("",)),
         *cases(
             ARCHITECTURE, inputs=(1,), outputs=(1,), widths=((1, 1),), placement=((RELU, RELU),)
         ),

@@ -53,8 +53,8 @@ class ActivationKind(ABC):
         """Raise an `ActivationError` unless the complete parameters are valid."""
 
     @abstractmethod
-    def build(self, spec: ActivationSpec, channels: int) -> nn.Module:
-        """Return the trainable module, which is also `Foldable`."""
+    def build(self, spec: ActivationSpec, channels: int, *, channel_dim: int = 1) -> nn.Module:
+        """Return the trainable module, which is also `Foldable`; channels lie at `channel_dim`."""
 
     @abstractmethod
     def deployed(self, spec: ActivationSpec, channels: int) -> nn.Module:
@@ -63,6 +63,21 @@ class ActivationKind(ABC):
     @abstractmethod
     def stored_values(self, spec: ActivationSpec, channels: int) -> int:
         """Return how many values the deployed module stores, without building it."""
+
+    @abstractmethod
+    def macs(self, spec: ActivationSpec, channels: int) -> int:
+        """Return the multiply-accumulates of all channels once; see `slaf_automl.spec.COSTS`."""
+
+    @abstractmethod
+    def relus(self, spec: ActivationSpec, channels: int) -> int:
+        """Return the ReLU and comparison evaluations of all channels once."""
+
+    @abstractmethod
+    def depth(self, spec: ActivationSpec, channels: int) -> int | None:
+        """Return the multiplicative depth, None unless every channel is a polynomial.
+
+        None of the costs may fall as channels are added: widths are solved on that promise.
+        """
 
     @abstractmethod
     def least_channels(self, spec: ActivationSpec) -> int:

@@ -28,9 +28,10 @@ class ReLUKind(ActivationKind):
                 expected="one of " + ", ".join(NORMALISERS),
             )
 
-    def build(self, spec: ActivationSpec, channels: int) -> nn.Module:
+    def build(self, spec: ActivationSpec, channels: int, *, channel_dim: int = 1) -> nn.Module:
         """Return a `NormalisedReLU`."""
-        return NormalisedReLU(channels, normaliser=str(spec["normaliser"]))
+        normaliser = str(spec["normaliser"])
+        return NormalisedReLU(channels, normaliser=normaliser, channel_dim=channel_dim)
 
     def deployed(self, spec: ActivationSpec, channels: int) -> nn.Module:
         """Return a plain ReLU: the normaliser folds into its neighbours."""
@@ -39,6 +40,18 @@ class ReLUKind(ActivationKind):
     def stored_values(self, spec: ActivationSpec, channels: int) -> int:
         """Return 0."""
         return 0
+
+    def macs(self, spec: ActivationSpec, channels: int) -> int:
+        """Return 0: the normaliser folds into its neighbours."""
+        return 0
+
+    def relus(self, spec: ActivationSpec, channels: int) -> int:
+        """Return one for each channel."""
+        return channels
+
+    def depth(self, spec: ActivationSpec, channels: int) -> int | None:
+        """Return None: ReLU is not a polynomial."""
+        return None
 
     def least_channels(self, spec: ActivationSpec) -> int:
         """Return 1."""

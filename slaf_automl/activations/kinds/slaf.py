@@ -55,10 +55,10 @@ class SLAFKind(ActivationKind):
                     f"unknown {name} {parameters[name]!r}", expected="one of " + ", ".join(words)
                 )
 
-    def build(self, spec: ActivationSpec, channels: int) -> nn.Module:
+    def build(self, spec: ActivationSpec, channels: int, *, channel_dim: int = 1) -> nn.Module:
         """Return a `SLAF` at its starting coefficients."""
         parameters: dict[str, Any] = dict(spec.parameters)
-        return SLAF(channels, **parameters)
+        return SLAF(channels, channel_dim=channel_dim, **parameters)
 
     def deployed(self, spec: ActivationSpec, channels: int) -> nn.Module:
         """Return a `Polynomial` or `Expansion` with unset coefficients."""
@@ -73,6 +73,28 @@ class SLAFKind(ActivationKind):
     def stored_values(self, spec: ActivationSpec, channels: int) -> int:
         """Return rows × degree: the constants and clip ranges live in the neighbours."""
         return self._rows(spec, channels) * require_degree(spec["degree"])
+
+    def macs(self, spec: ActivationSpec, channels: int) -> int:
+        """Return degree for each learned channel, Horner and Clenshaw counted alike.
+
+        The elements of a basis that is not polynomial are not counted, their weighted sum is.
+        """
+        return self._learned(spec, channels) * require_degree(spec["degree"])
+
+    def relus(self, spec: ActivationSpec, channels: int) -> int:
+        """Return 1 for each ReLU channel and 2 for each learned one that is clipped.
+
+        Comparisons inside the elements of a basis that is not polynomial are not counted.
+        """
+        learned = self._learned(spec, channels)
+        return channels - learned + (0 if require_clip(spec["clip"]) is None else 2 * learned)
+
+    def depth(self, spec: ActivationSpec, channels: int) -> int | None:
+        """Return ⌈log₂(degree+1)⌉, None with a ReLU channel, a clip or another basis."""
+        smooth = find_basis(spec["basis"]).polynomial and require_clip(spec["clip"]) is None
+        if not smooth or self._learned(spec, channels) < channels:
+            return None
+        return require_degree(spec["degree"]).bit_length()  # ⌈log₂(n+1)⌉ exactly
 
     def least_channels(self, spec: ActivationSpec) -> int:
         """Return the fewest channels that leave a SLAF channel for each row of coefficients."""

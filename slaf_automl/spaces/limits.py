@@ -1,0 +1,225 @@
+"""The part of a space of which every candidate can meet a budget, before anything is sampled."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from optuna.distributions import CategoricalDistribution, IntDistribution
+
+from slaf_automl.activations.bases import find_basis
+from slaf_automl.errors import BudgetError
+from slaf_automl.networks.widths import too_small
+from slaf_automl.spaces.dimensions import Constant, Dimension, Searched, contains
+from slaf_automl.spaces.narrowest import depth_range, narrowest, searches_slaf
+from slaf_automl.spaces.schema import SpaceFile
+from slaf_automl.spec import Budget, DataInfo, Scalar
+
+WIDEST = 1_024
+"""The largest `widths.most` of a space under a budget that may not limit the widths itself."""
+
+_WITHOUT_RELUS: tuple[tuple[str, Scalar], ...] = (
+    ("clip", None),
+    ("slot.hybrid", 0.0),
+    ("slot.activation", "slaf"),
+)
+"""What must be, step by step, for fewer and fewer ReLU and comparison evaluations."""
+
+
+def limit_space(file: SpaceFile, info: DataInfo, budget: Budget) -> SpaceFile:
+    """Return the space without what the budget rules out: every candidate that is left can meet it.
+
+    - Any budget may lower the greatest number of layers: of each number that is left, the costliest
+      placement fits at the narrowest widths.
+    - A limit on `depth` leaves SLAFs of polynomial bases without hybrid share and clip, and cuts
+      degrees and layers together: of all cuts under which every candidate fits, the one that leaves
+      most placements of degrees, slot by slot (of equals, the one with more layers).
+    - A limit on `relus` that not every candidate of the least number of layers can meet takes away
+      clips, then hybrid shares, then ReLU slots and bases that are not polynomial; no more than it
+      must.
+
+    The result depends on its arguments alone, so a study has one distribution a name for life.
+
+    Args:
+        file: the space.
+        info: the data.
+        budget: the limits.
+
+    Raises:
+        BudgetError: nothing is left, or the space lacks a value that the budget leaves no choice
+            but to take; the message names the limit and the smallest that would do, or the value.
+    """
+    _require_bounded_widths(file, budget)
+    if budget.depth is not None:
+        return _cut_degrees(_polynomials_only(file), info, budget)
+    if budget.relus is not None:
+        file = _meet_relus(file, info, budget)
+    return _cut_layers(file, info, budget)
+
+
+def smallest_limits(file: SpaceFile, info: DataInfo, costs: Collection[str]) -> Budget:
+    """Return the smallest limit of each of these costs; together they leave a candidate too.
+
+    Raises:
+        BudgetError: no limit on the depth would do.
+    """
+    least = depth_range(file)[0]
+    needed = narrowest(file, info, least)
+    if "relus" in costs:
+        fewest = _ever_fewer_relus(file)[0][-1]
+        needed["relus"] = narrowest(fewest, info, least)["relus"]
+    if "depth" in costs:
+        simplest = _with_degrees(_polynomials_only(file), min(_degrees(file)))
+        needed["depth"] = narrowest(simplest, info, least)["depth"]
+    return Budget(**{cost: int(needed[cost]) for cost in costs})
+
+
+def _require_bounded_widths(file: SpaceFile, budget: Budget) -> None:
+    if budget.parameters is None and budget.macs is None and file.widths.most > WIDEST:
+        raise BudgetError(
+            f"widths.most {file.widths.most:,} of space {file.name!r} under a budget of "
+            f"{budget.in_words()}, which does not limit widths",
+            expected=f"at most {WIDEST:,}",
+            remedy="set widths.most in the space file, or limit parameters or macs too",
+        )
+
+
+def _polynomials_only(file: SpaceFile) -> SpaceFile:
+    for name, value in (*reversed(_WITHOUT_RELUS), ("slot.basis", None)):
+        kept = _polynomial_bases(file) if name == "slot.basis" else _keep(file, name, value)
+        if kept is None:
+            raise BudgetError(
+                f"{_lacking(file, name, value)}, and a depth limit allows nothing else",
+                remedy="add it to the space file, or leave the depth limit out",
+            )
+        file = kept
+    return file
+
+
+def _meet_relus(file: SpaceFile, info: DataInfo, budget: Budget) -> SpaceFile:
+    assert budget.relus is not None
+    least, (parts, lacking) = depth_range(file)[0], _ever_fewer_relus(file)
+    for part in parts:
+        needed = narrowest(part, info, least)
+        if needed["relus"] <= budget.relus:
+            return part
+    error = too_small(budget, needed, _space_in_words(file, info))
+    if not lacking:
+        raise error
+    raise BudgetError(
+        f"{error.given}; {lacking}",
+        expected=f"{error.expected}, or that value",
+        remedy="raise the budget or change the space file",
+    )
+
+
+def _ever_fewer_relus(file: SpaceFile) -> tuple[list[SpaceFile], str]:
+    """Return the space, then parts of it with ever fewer ReLU evaluations.
+
+    The last part of all has none, unless the space lacks a value to go on with: then the text says
+    which.
+    """
+    parts = [file]
+    if not searches_slaf(file):
+        return parts, ""
+    for name, value in _WITHOUT_RELUS:
+        kept = _keep(parts[-1], name, value)
+        if kept is not None and name == "slot.activation":
+            # What other families compare inside is not counted, so it may not be there.
+            name, kept = "slot.basis", _polynomial_bases(kept)
+        if kept is None:
+            return parts, _lacking(file, name, value)
+        parts.append(kept)
+    return parts, ""
+
+
+def _cut_degrees(file: SpaceFile, info: DataInfo, budget: Budget) -> SpaceFile:
+    """Cut degrees and layers to the pair under which everything fits and most is left."""
+    best, most = None, (0, 0)
+    for degree in _degrees(file):
+        cut = _with_degrees(file, degree)
+        try:
+            cut = _cut_layers(cut, info, budget)
+        except BudgetError:
+            continue
+        (low, high), count = depth_range(cut), len(_degrees(cut))
+        left = sum(count**layers for layers in range(low, high + 1)), high
+        if left > most:
+            best, most = cut, left
+    # With the least degree alone the refusal names the smallest limits that would do.
+    return best or _cut_layers(_with_degrees(file, min(_degrees(file))), info, budget)
+
+
+def _cut_layers(file: SpaceFile, info: DataInfo, budget: Budget) -> SpaceFile:
+    """Cut the layers to the most of which every placement fits at the narrowest widths."""
+    low, high = depth_range(file)
+    needed = narrowest(file, info, low)
+    if budget.exceeded(needed):
+        raise too_small(budget, needed, _space_in_words(file, info))
+    fitting = low
+    while fitting < high and not budget.exceeded(narrowest(file, info, fitting + 1)):
+        fitting += 1
+    dimension = file.dimensions["depth"]
+    if isinstance(dimension, Constant):
+        return file
+    log = bool(getattr(dimension.distribution, "log", False))
+    return _with(file, "depth", Searched(IntDistribution(low, fitting, log=log)))
+
+
+def _degrees(file: SpaceFile) -> list[int]:
+    """Return every degree of the file, ascending."""
+    dimension = file.dimensions["slot.degree"]
+    values = sorted(int(value or 1) for value in dimension.values())
+    if isinstance(dimension, Searched) and isinstance(dimension.distribution, IntDistribution):
+        return list(range(values[0], values[-1] + 1))
+    return values
+
+
+def _with_degrees(file: SpaceFile, most: int) -> SpaceFile:
+    """Return the space with degrees up to `most`."""
+    dimension = file.dimensions["slot.degree"]
+    kept = [degree for degree in _degrees(file) if degree <= most]
+    if isinstance(dimension, Constant) or len(kept) == len(_degrees(file)):
+        return file
+    if isinstance(dimension.distribution, IntDistribution) and len(kept) > 1:
+        log = dimension.distribution.log
+        return _with(file, "slot.degree", Searched(IntDistribution(kept[0], most, log=log)))
+    return _with_choices(file, "slot.degree", kept)
+
+
+def _polynomial_bases(file: SpaceFile) -> SpaceFile | None:
+    """Return the space with its polynomial bases alone, None if it has none."""
+    names = file.dimensions["slot.basis"].values()
+    kept = [name for name in names if find_basis(name).polynomial]
+    if len(kept) == len(names):
+        return file
+    return _with_choices(file, "slot.basis", kept) if kept else None
+
+
+def _keep(file: SpaceFile, name: str, value: Scalar) -> SpaceFile | None:
+    """Return the space with one value of a dimension alone, None if the dimension lacks it."""
+    dimension = file.dimensions[name]
+    if isinstance(dimension, Constant):
+        return file if dimension.value == value else None
+    return _with(file, name, Constant(value)) if contains(dimension.distribution, value) else None
+
+
+def _with_choices(file: SpaceFile, name: str, kept: Collection[Scalar]) -> SpaceFile:
+    if len(kept) == 1:
+        return _with(file, name, Constant(next(iter(kept))))
+    # In the order of the file, which is part of a distribution's identity.
+    choices = [value for value in file.dimensions[name].values() if value in kept]
+    return _with(file, name, Searched(CategoricalDistribution(choices)))
+
+
+def _with(file: SpaceFile, name: str, dimension: Dimension) -> SpaceFile:
+    return replace(file, dimensions={**file.dimensions, name: dimension})
+
+
+def _lacking(file: SpaceFile, name: str, value: Scalar) -> str:
+    word = {"slot.basis": "a polynomial basis", "clip": "null"}.get(name, str(value))
+    return f"{name}: {word} is not among the choices of space {file.name!r}"
+
+
+def _space_in_words(file: SpaceFile, info: DataInfo) -> str:
+    return f"space {file.name!r} on {len(info.features)} features and {info.outputs} outputs"

@@ -132,8 +132,7 @@ def test_everything_learns():
     new = filled(Net(), IMAGES, slaf())
     new(IMAGES).square().sum().backward()
     idle = [name for name, p in new.named_parameters() if p.grad is None or not p.grad.any()]
-    # A bias before a batch normalisation cannot matter.
-    assert idle == ["conv.bias"]
+    assert idle == []
 
 
 @pytest.mark.parametrize("mode", [False, True])
@@ -141,7 +140,7 @@ def test_a_slot_has_the_mode_of_what_it_replaces(mode):
     model = nn.Sequential(nn.Linear(4, 4), nn.ReLU()).train(not mode)
     model[1].train(mode)
     new = filled(model, ROWS, slaf(normaliser="input"))
-    assert not new.training == mode
+    assert new.training != mode
     assert {m.training for m in new[1].modules()} == {mode}
 
 
@@ -150,15 +149,14 @@ def test_a_slot_has_the_mode_of_what_it_replaces(mode):
 )
 def test_the_new_function_is_near_the_old_one(kind, start):
     model = nn.Sequential(nn.Linear(4, 8), kind(), nn.Linear(8, 2)).double()
-    x = torch.randn(500, 4, generator=torch.Generator().manual_seed(0)).double()
+    x = torch.randn(500, 4, generator=torch.Generator().manual_seed(0)).double().clamp(-3, 3)
     with torch.no_grad():
         model[0].weight.copy_(torch.eye(4).repeat(2, 1))  # pre-activations are standard normal
         model[0].bias.zero_()
     new = filled(model, x, slaf(degree=6, normaliser="none", start=start))
-    errors = new[1](x.repeat(1, 2)) - model[1](x.repeat(1, 2))
-    # `start_as` returns the error that a standard normal input is expected to have.
-    assert errors.square().mean().sqrt() == pytest.approx(new[1].start_as(start), rel=0.2)
-    assert errors.square().mean().sqrt() < 0.1
+    errors = (new[1](x.repeat(1, 2)) - model[1](x.repeat(1, 2))).detach()
+    # `start_as` returns the error expected for standard normal inputs within the clip range.
+    assert errors.square().mean().sqrt() <= 1.2 * new[1].start_as(start) < 0.05
 
 
 def test_slots_left_out_keep_what_they_have():
@@ -249,7 +247,7 @@ def test_transformers_in_evaluation_use_the_new_function(activation, padded):
     model = nn.TransformerEncoder(layer, 2)
     x = torch.linspace(-1, 1, 40).reshape(2, 5, 4)
     mask = torch.tensor([[False] * 5, [False, False, False, True, True]]) if padded else None
-    first, second = find_slots(model, x)
+    _, second = find_slots(model, x)
     new = replace(model, {second: slaf(normaliser="none", start="tanh")}).eval()
     calls = []
     new.layers[1].activation.register_forward_hook(lambda *_: calls.append(1))
@@ -260,7 +258,7 @@ def test_transformers_in_evaluation_use_the_new_function(activation, padded):
         again = new(x, src_key_padding_mask=mask)
     kept = ~mask if padded else torch.ones(2, 5, dtype=torch.bool)
     assert torch.allclose(output[kept], again[kept], atol=1e-6)
-    assert first.activation == new.layers[0].linear1 or new.layers[0].activation is not None
+    assert not isinstance(new.layers[0].activation, SLAF)
 
 
 def test_the_slots_of_another_network_are_refused():
@@ -322,7 +320,7 @@ def test_networks_that_cannot_be_copied_or_changed_are_refused():
     model = Net()
     model.kept = model(IMAGES)
     assert refusal(model, {slot: PLAIN}).startswith("Net cannot be copied")
-    assert "compile the result" in refusal(torch.compile(Net()), {slot: PLAIN})
+    assert "compile the result" in refusal(torch.compile(Net(), backend="eager"), {slot: PLAIN})
     assert "expected a torch.nn.Module" in refusal(Net, {slot: PLAIN})
 
 

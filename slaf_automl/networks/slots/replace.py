@@ -207,15 +207,16 @@ def _without_hooks(module: nn.Module) -> nn.Module:
 
 def _leave_fast_paths(model: nn.Module) -> None:
     """Keep torch's transformers from evaluating without their activation modules."""
-    for module in model.modules():
-        if isinstance(module, nn.TransformerEncoderLayer):
-            torchs = isinstance(module.activation, (nn.ReLU, nn.GELU))
-            if isinstance(module.activation, nn.Module) and not torchs:
-                module.activation_relu_or_gelu = 0
-        elif isinstance(module, nn.TransformerEncoder):
-            layers = module.layers.modules()
+    for layer in model.modules():
+        if isinstance(layer, nn.TransformerEncoderLayer):
+            torchs = isinstance(layer.activation, (nn.ReLU, nn.GELU))
+            if isinstance(layer.activation, nn.Module) and not torchs:
+                layer.activation_relu_or_gelu = 0
+    for encoder in model.modules():
+        if isinstance(encoder, nn.TransformerEncoder):
+            layers = encoder.layers.modules()
             if any(getattr(layer, "activation_relu_or_gelu", 1) == 0 for layer in layers):
-                module.use_nested_tensor = False  # which only the fast path takes
+                encoder.use_nested_tensor = False  # which only the fast path takes
 
 
 def _settled_as(built: nn.Module, model: nn.Module, slot: Slot, owner: nn.Module) -> nn.Module:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,10 +17,10 @@ from slaf_automl.activations.kinds import find_kind
 from slaf_automl.activations.slaf import learned_channels, require_hybrid
 from slaf_automl.activations.standalone import standalone_values
 from slaf_automl.errors import SlafError
-from slaf_automl.networks.model_depth import MOVES, LevelGraph, marked_twin, plain_pass
+from slaf_automl.networks.model_depth import MOVES, LevelGraph, mark_slots, own_copy, plain_pass
 from slaf_automl.networks.slots.find import batch_of
 from slaf_automl.networks.slots.kinds import FUNCTIONS, MODULES
-from slaf_automl.networks.slots.trace import Example
+from slaf_automl.networks.slots.trace import Example, copied
 from slaf_automl.spec import ActivationSpec, Cost, Operations, Placement, Slot
 
 COMPARISONS = {
@@ -60,7 +59,8 @@ class ModelCost:
         graph: how its slots follow one another.
         uncounted: what none of the counters knows: operators of torch's, and activations that are
             not torch's, by name.
-        own: path of an activation ↦ the numbers that it stores itself, such as PReLU's.
+        own: numbers that activations store themselves, such as PReLU's, by the paths of those that
+            hold them: gone once all of these are filled.
     """
 
     parameters: int
@@ -68,7 +68,7 @@ class ModelCost:
     slots: tuple[Slot, ...]
     graph: LevelGraph
     uncounted: tuple[str, ...]
-    own: Mapping[str, int] = field(default_factory=dict)
+    own: Mapping[tuple[str, ...], int] = field(default_factory=dict)
 
     def of(self, placement: Placement | None = None) -> Cost:
         """Return the whole cost with a placement: the network's part first, then slot by slot.
@@ -92,16 +92,11 @@ class ModelCost:
         return Cost(tuple(parts), (*operations, whole))
 
     def replaced(self, filled: Mapping[Slot, ActivationSpec]) -> int:
-        """Return how many numbers of the network itself these fillings take the place of.
-
-        Of an activation that is called several times, `replace` keeps one for each call left.
-        """
-        found = 0
-        for path, stored in self.own.items():
-            calls = [slot.calls for slot in filled if slot.form == "module" and slot.path == path]
-            if calls:
-                found += stored * (1 - (calls[0] - len(calls)))
-        return found
+        """Return how many numbers of the network itself these fillings take the place of."""
+        if not self.own:
+            return 0
+        kept = {slot.path for slot in self.slots if slot.form == "module" and slot not in filled}
+        return sum(stored for paths, stored in self.own.items() if kept.isdisjoint(paths))
 
 
 @lru_cache(maxsize=65_536)
@@ -155,41 +150,49 @@ def measure_model(
         >>> cost.parameters, cost.macs, cost.relus
         (58, 48, 8)
     """
-    twin = marked_twin(model, slots)
+    twin = copied(model).eval()
+    stored, own = _stored(twin), _own(twin, slots)
+    mark_slots(twin, slots)
     counter = FlopCounterMode(display=False)
     operators = _Operators()
     # The counter comes last: it takes apart what the operators are to be noted of.
-    plain_pass(twin, copy.deepcopy(example_input), _Activations(operators), operators, counter)
+    plain_pass(twin, own_copy(example_input), _Activations(operators), operators, counter)
     counts = counter.get_flop_counts().get("Global", {})
     counted = {str(op).rsplit(".", 1)[-1] for op in counts}
     unknown = {slot.activation for slot in slots} - _KNOWN
     graph = LevelGraph.of(model, example_input, slots, rewrite_calls=rewrite_calls)
-    own = _own(model, slots)
     return ModelCost(
-        parameters=stored_numbers(twin) + sum(own.values()),
+        parameters=_numbers(stored),
         macs=sum(counts.values()) // 2 // batch_of(example_input),
         slots=slots,
         graph=graph,
         uncounted=tuple(sorted((operators.names - counted - MOVES) | unknown)),
-        own=own,
+        own={paths: number for paths, tensors in own.items() if (number := _numbers(tensors))},
     )
 
 
-def stored_numbers(model: nn.Module) -> int:
-    """Return how many floating-point numbers a network's state dict holds, shared ones once."""
-    return sum(tensor.numel() for tensor in _stored(model).values())
-
-
-def _stored(model: nn.Module) -> dict[int, Tensor]:
+def _stored(model: nn.Module) -> list[Tensor]:
+    """Return the tensors of a network's state dict, one under several names once."""
     state = model.state_dict(keep_vars=True).values()
-    return {id(t): t for t in state if isinstance(t, Tensor) and t.is_floating_point()}
+    return list({id(t): t for t in state if isinstance(t, Tensor)}.values())
 
 
-def _own(model: nn.Module, slots: tuple[Slot, ...]) -> dict[str, int]:
-    """Return what activations store themselves, where nothing else of the network has it too."""
-    paths = {slot.path for slot in slots if slot.form == "module"}
-    found = {path: stored_numbers(model.get_submodule(path)) for path in paths}
-    return {path: stored for path, stored in sorted(found.items()) if stored}
+def _numbers(tensors: list[Tensor]) -> int:
+    return sum(t.numel() for t in tensors if t.is_floating_point())
+
+
+def _own(model: nn.Module, slots: tuple[Slot, ...]) -> dict[tuple[str, ...], list[Tensor]]:
+    """Return the parameters that only activations hold, by the paths of those."""
+    paths = {model.get_submodule(slot.path): slot.path for slot in slots if slot.form == "module"}
+    holders: dict[Tensor, set[str | None]] = {}
+    for module in model.modules():
+        for parameter in module.parameters(recurse=False):
+            holders.setdefault(parameter, set()).add(paths.get(module))
+    found: dict[tuple[str, ...], list[Tensor]] = {}
+    for tensor, held in holders.items():
+        if None not in held:
+            found.setdefault(tuple(sorted(map(str, held))), []).append(tensor)
+    return found
 
 
 class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]

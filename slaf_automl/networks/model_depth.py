@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from slaf_automl.errors import SlafError
 from slaf_automl.networks.slots.replace import fill_slots
-from slaf_automl.networks.slots.trace import Example, arguments
+from slaf_automl.networks.slots.trace import Example, arguments, copied
 from slaf_automl.networks.slots.unshare import unshare
 from slaf_automl.spec import Slot
 
@@ -34,9 +34,9 @@ MOVES = {
     "split_with_sizes", "unsafe_split", "unsafe_chunk", "as_strided", "detach", "detach_", "unfold",
     "lift_fresh", "cat", "stack", "clone", "copy", "copy_", "_to_copy", "repeat", "roll", "flip",
     "constant_pad_nd", "reflection_pad1d", "reflection_pad2d", "reflection_pad3d", "narrow",
-    "replication_pad1d", "replication_pad2d", "replication_pad3d", "index", "index_select",
-    "gather", "embedding", "take", "where", "masked_fill", "masked_fill_", "tril", "triu",
-    "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "im2col", "upsample_nearest1d",
+    "replication_pad1d", "replication_pad2d", "replication_pad3d", "index", "_unsafe_index",
+    "index_select", "gather", "embedding", "take", "where", "masked_fill", "masked_fill_", "tril",
+    "triu", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "im2col", "upsample_nearest1d",
     "upsample_nearest2d", "upsample_nearest3d", "slice_scatter", "select_scatter", "zero_", "fill_",
     "empty", "empty_like", "empty_strided", "new_empty", "zeros", "zeros_like", "new_zeros", "ones",
     "ones_like", "new_ones", "full", "full_like", "new_full", "arange", "scalar_tensor",
@@ -101,8 +101,9 @@ class LevelGraph:
             SlafError: the network refuses the input, or code that cannot be rewritten.
         """
         steps = _Steps()
-        twin = marked_twin(model, slots, steps, rewrite_calls=rewrite_calls)
-        example = copy.deepcopy(example_input)
+        twin = copied(model).eval()
+        mark_slots(twin, slots, steps, rewrite_calls=rewrite_calls)
+        example = own_copy(example_input)
         for tensor in _tensors(example):
             steps.add((), 0, tensor)
         tensors = _tensors(plain_pass(twin, example, steps))
@@ -127,22 +128,20 @@ class LevelGraph:
         return max((found[i] for i in self.ends), default=0.0)
 
 
-def marked_twin(
+def mark_slots(
     model: nn.Module,
     slots: tuple[Slot, ...],
     steps: _Steps | None = None,
     *,
     rewrite_calls: bool = False,
-) -> nn.Module:
-    """Return a copy of a network, in evaluation mode, with marks in the place of its activations.
+) -> None:
+    """Put marks, which pass on what they are given, in the place of a network's activations.
 
-    Bare calls have marks with `rewrite_calls` only. A mark passes on what it is given.
+    Bare calls get marks with `rewrite_calls` only.
     """
-    twin = copy.deepcopy(model).eval()
-    unshare(twin)
+    unshare(model)
     marks = {s: _Mark(steps, s.id) for s in slots if rewrite_calls or s.form != "call"}
-    fill_slots(twin, marks, rewrite_calls=rewrite_calls)
-    return twin
+    fill_slots(model, marks, rewrite_calls=rewrite_calls)
 
 
 def plain_pass(model: nn.Module, example_input: Example, *modes: Any) -> Any:
@@ -170,6 +169,13 @@ def plain_pass(model: nn.Module, example_input: Example, *modes: Any) -> Any:
     except Exception as error:
         words = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise SlafError(f"{type(model).__name__} refuses the example input: {words}") from error
+
+
+def own_copy(example_input: Example) -> Example:
+    """Return a copy of an example whose tensors belong to no graph."""
+    return copy.deepcopy(
+        example_input, {id(t): t.detach().clone() for t in _tensors(example_input)}
+    )
 
 
 @contextmanager

@@ -6,32 +6,35 @@ network has there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from optuna.distributions import BaseDistribution, IntDistribution
 
 from slaf_automl.activations.kinds import find_kind
-from slaf_automl.spaces.dimensions import Chooser, Constant
+from slaf_automl.spaces.dimensions import Chooser, Constant, Dimension, Searched
 from slaf_automl.spaces.placement_file import (
     OWN,
     OWN_START,
-    PATTERNS,
     SHARED,
     SLOT,
     PlacementFile,
 )
 from slaf_automl.spec import ActivationSpec, Scalar
 
+_OWN_NAMES = tuple(name.removeprefix("slot.") for name in SLOT)
+
 Choices = tuple[ActivationSpec | None, ...]
 """What each slot gets, in order of use; None keeps what is there."""
 
 
 class Chosen(NamedTuple):
-    """What each slot gets, and the values of `SHARED` that were asked for."""
+    """For each slot the kind that was chosen and a SLAF's own values, and those of `SHARED`."""
 
-    choices: Choices
+    kinds: tuple[str, ...]
+    own: tuple[Mapping[str, Scalar], ...]
     shared: Mapping[str, Scalar]
 
 
@@ -56,16 +59,24 @@ class Encoding:
         """How many slots there are."""
         return len(self.starts)
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What a slot may hold, of `ACTIVATIONS`."""
+        if self.file.encoding == "slots":
+            return tuple(map(str, self.file.dimensions["slot.activation"].values()))
+        patterns = self.file.dimensions.get("pattern", Constant("all")).values()
+        return ("keep",) if set(patterns) == {"none"} else ("keep", "slaf")
+
     def distributions(self) -> dict[str, BaseDistribution]:
         """Return every dimension by its public name."""
         found: dict[str, BaseDistribution] = {}
-        own = OWN[self.file.encoding]
+        own = (*OWN[self.file.encoding], *(SLOT if "slaf" in self.kinds else ()))
         for i in range(self.slots if self.file.encoding == "slots" else 1):
-            for name in (*own, *SLOT):
+            for name in own:
                 self._note(found, name, self._slot_name(name, i))
         if self._counted():
             found[f"{self.prefix}count"] = self._counts()
-        for name in SHARED:
+        for name in self._shared(self.kinds):
             self._note(found, name, name)
         return found
 
@@ -85,29 +96,60 @@ class Encoding:
 
         Args:
             chooser: is asked.
-            shared_always: ask what filled slots share even if no slot is chosen to be SLAF.
+            shared_always: ask what filled slots share even if no slot is chosen to be filled.
         """
-        chosen: list[str] = []
+        kinds: list[str] = []
+        own: list[Mapping[str, Scalar]] = []
         if self.file.encoding == "slots":
-            own: list[dict[str, Scalar]] = []
             for i in range(self.slots):
-                kind = str(self._ask(chooser, "slot.activation", f"slot{i}.activation"))
-                chosen.append(kind)
-                own.append(self._slot(chooser, i) if kind == "slaf" else {})
+                kinds.append(str(self._ask(chooser, "slot.activation", f"slot{i}.activation")))
+                own.append(self._slot(chooser, i) if kinds[i] == "slaf" else {})
         else:
-            chosen = self._kinds(chooser)
-            one = self._slot(chooser, 0) if "slaf" in chosen else {}
-            own = [one if kind == "slaf" else {} for kind in chosen]
-        shared: dict[str, Scalar] = {}
-        if "slaf" in chosen or shared_always:
-            shared = {name: self._ask(chooser, name, name) for name in SHARED}
-        elif "relu" in chosen:
-            shared = {"normaliser": self._ask(chooser, "normaliser", "normaliser")}
-        choices = tuple(
+            kinds = self._kinds(chooser)
+            one = self._slot(chooser, 0) if "slaf" in kinds else {}
+            own = [one if kind == "slaf" else {} for kind in kinds]
+        names = self._shared(self.kinds if shared_always else kinds)
+        shared = {name: self._ask(chooser, name, name) for name in names}
+        return Chosen(tuple(kinds), tuple(own), shared)
+
+    @staticmethod
+    def _shared(kinds: Collection[str]) -> tuple[str, ...]:
+        """Return the names of the values that slots of these kinds share."""
+        return SHARED if "slaf" in kinds else ("normaliser",) if "relu" in kinds else ()
+
+    def specs(self, chosen: Chosen, shared: Mapping[str, Scalar]) -> Choices:
+        """Return what was chosen for each slot, with these shared values."""
+        return tuple(
             slot_spec(kind, slot, shared, start)
-            for kind, slot, start in zip(chosen, own, self.starts, strict=True)
+            for kind, slot, start in zip(chosen.kinds, chosen.own, self.starts, strict=True)
         )
-        return Chosen(choices, shared)
+
+    def every(
+        self, kind: str, shared: Mapping[str, Scalar], *, mostly_relu: bool = False
+    ) -> Choices:
+        """Return the cheapest specs of one kind for all slots; see `least`."""
+        least = self.least(mostly_relu=mostly_relu)
+        return tuple(slot_spec(kind, least, shared, start) for start in self.starts)
+
+    def least(self, *, mostly_relu: bool = False) -> dict[str, Scalar]:
+        """Return the cheapest values of a slot's own dimensions.
+
+        Args:
+            mostly_relu: with the greatest hybrid share, which has the fewest coefficients, rather
+                than the smallest, which has the fewest ReLUs.
+        """
+        values = {name: self.file.dimensions[f"slot.{name}"].values() for name in _OWN_NAMES}
+        return {
+            "basis": values["basis"][0],
+            "degree": min(int(v or 1) for v in values["degree"]),
+            "hybrid": (max if mostly_relu else min)(float(v or 0.0) for v in values["hybrid"]),
+        }
+
+    def every_shared(self) -> Iterator[dict[str, Scalar]]:
+        """Yield all shared values, of ranges the ends."""
+        values = [self.file.dimensions[name].values() for name in SHARED]
+        for found in itertools.product(*values):
+            yield dict(zip(SHARED, found, strict=True))
 
     def _kinds(self, chooser: Chooser) -> list[str]:
         if self.file.encoding == "share":
@@ -141,45 +183,76 @@ class Encoding:
         return IntDistribution(0 if self.file.encoding == "share" else 1, self.slots)
 
     def answers(self, choices: Choices) -> Iterator[dict[str, Scalar]]:
-        """Yield sets of answers, among which is one that leads to these choices if any does."""
+        """Yield sets of answers, among which is one that leads to these choices if any does.
+
+        The first says what they are. The others, under `pattern` and `share`, say what limits may
+        have turned into them: slots may have been taken away, or filled more cheaply.
+        """
         learned = [
             (spec, start)
             for spec, start in zip(choices, self.starts, strict=True)
             if spec is not None and spec.kind == "slaf"
         ]
         some = learned[0][0] if learned else next((spec for spec in choices if spec), None)
-        common = {} if some is None else {name: some.parameters.get(name) for name in SHARED}
+        common: dict[str, Scalar] = {n: self.file.dimensions[n].values()[0] for n in SHARED}
+        if some is not None:
+            common |= {name: some[name] for name in SHARED if name in some.parameters}
         own = bool(learned) and all(spec["start"] == start for spec, start in learned)
         if own and OWN_START in self.file.dimensions["start"].values():
             common["start"] = OWN_START
         if self.file.encoding == "slots":
             for i, spec in enumerate(choices):
-                common[f"slot{i}.activation"] = "keep" if spec is None else spec.kind
-                common.update(self._slot_answers(spec, i))
+                kind = "keep" if spec is None else spec.kind
+                # A slot that must be a SLAF, and is too narrow for any, keeps what it has.
+                common[f"slot{i}.activation"] = kind if kind in self.kinds else "slaf"
+                common |= self._slot_answers(self.least() if spec is None else spec.parameters, i)
             yield self._prefixed(common)
             return
-        # Limits may have taken slots away or filled them more cheaply, so all are tried.
-        for spec in dict.fromkeys([spec for spec, _ in learned]) or [None]:
-            for pattern in PATTERNS:
-                for count in range(self.slots + 1):
-                    yield self._prefixed(
-                        {
-                            **common,
-                            **self._slot_answers(spec, 0),
-                            "pattern": pattern,
-                            "count": count,
-                        }
-                    )
-                    if pattern not in ("first", "last") and self.file.encoding == "pattern":
-                        break
+        filled = {i for i, spec in enumerate(choices) if spec is not None}
+        told = sorted(self._counted_patterns(), key=lambda p: set(self._taken(*p)) != filled)
+        least = self.least()
+        found = [{name: spec[name] for name in least} for spec, _ in learned] or [least]
+        tried = [(common, slot) for i, slot in enumerate(found) if slot not in found[:i]]
+        cheap = [least, self.least(mostly_relu=True)]
+        if all(slot in cheap for slot in found):  # What was chosen may have gone without a trace.
+            shares = [common] if learned else self.every_shared()
+            tried += itertools.product(shares, self._costliest_first())
+        for shared, slot in tried:
+            for pattern, count in told:
+                answers = {**shared, **self._slot_answers(slot, 0)}
+                yield self._prefixed({**answers, "pattern": pattern, "count": count})
 
-    def _slot_answers(self, spec: ActivationSpec | None, i: int) -> dict[str, Scalar]:
-        if spec is None or spec.kind != "slaf":
-            return {}
-        return {self._slot_name(name, i): spec[name.removeprefix("slot.")] for name in SLOT}
+    def _counted_patterns(self) -> list[tuple[str, int]]:
+        if self.file.encoding == "share":
+            return [("share", count) for count in range(self.slots + 1)]
+        found = []
+        for pattern in map(str, self.file.dimensions["pattern"].values()):
+            most = self.slots if pattern in ("first", "last") else 1
+            found += [(pattern, count) for count in range(1, most + 1)]
+        return found
+
+    def _taken(self, pattern: str, count: int) -> Sequence[int]:
+        if pattern == "share":
+            return self.order[:count]
+        return pattern_slots(pattern, count, self.slots)
+
+    def _costliest_first(self) -> list[dict[str, Scalar]]:
+        values = [_all(self.file.dimensions[name]) for name in SLOT]
+        found = [dict(zip(_OWN_NAMES, own, strict=True)) for own in itertools.product(*values)]
+        return sorted(found, key=lambda own: (-int(own["degree"] or 0), float(own["hybrid"] or 0)))
+
+    def _slot_answers(self, own: Mapping[str, Scalar], i: int) -> dict[str, Scalar]:
+        return {self._slot_name(f"slot.{n}", i): own[n] for n in _OWN_NAMES if n in own}
 
     def _prefixed(self, answers: dict[str, Scalar]) -> dict[str, Scalar]:
         return {f"{self.prefix}{name}": value for name, value in answers.items()}
+
+
+def _all(dimension: Dimension) -> Sequence[Scalar]:
+    """Return all values of a dimension, of a range of numbers that are not whole the ends."""
+    if isinstance(dimension, Searched) and isinstance(dimension.distribution, IntDistribution):
+        return range(dimension.distribution.low, dimension.distribution.high + 1)
+    return dimension.values()
 
 
 def pattern_slots(pattern: str, count: int, slots: int) -> Sequence[int]:

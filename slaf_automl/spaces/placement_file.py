@@ -76,6 +76,8 @@ def parse_placement(document: Any, where: str) -> PlacementFile:
     top = require_mapping(document, where, keys)
     if type(top["schema"]) is not int or top["schema"] != SCHEMA:
         raise SpaceError(f"{where}: schema {top['schema']!r}", expected=str(SCHEMA))
+    if top["family"] != "placement":
+        raise SpaceError(f"{where}: family {top['family']!r}", expected="placement")
     if not isinstance(top["name"], str) or not top["name"]:
         raise SpaceError(f"{where}: name {top['name']!r}", expected="a word")
     encoding = top["encoding"]
@@ -117,7 +119,8 @@ def _words(document: Any, words: tuple[str, ...], where: str) -> Dimension:
         raise SpaceError(f"{where}.choices: {choices!r}", expected="a list with an entry")
     for choice in choices:
         if not isinstance(choice, str) or choice not in words:
-            raise SpaceError(f"{where}: {choice!r}", expected="one of " + ", ".join(words))
+            place = where if "value" in document else f"{where}.choices"
+            raise SpaceError(f"{place}: {choice!r}", expected="one of " + ", ".join(words))
     if len(set(choices)) < len(choices):
         raise SpaceError(f"{where}.choices: {choices!r}", expected="every choice once")
     if "value" in document:

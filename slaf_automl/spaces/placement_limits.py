@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from optuna.distributions import CategoricalDistribution
 
 from slaf_automl.activations.bases import find_basis
 from slaf_automl.activations.kinds import find_kind
 from slaf_automl.errors import BudgetError
-from slaf_automl.networks.model_cost import ModelCost
-from slaf_automl.spaces.dimensions import Constant, Dimension, Searched
-from slaf_automl.spaces.encodings import Choices
-from slaf_automl.spaces.placement_file import PlacementFile
-from slaf_automl.spec import COSTS, ActivationSpec, Budget, Placement, Slot
-
-Cheapest = Callable[[Slot], ActivationSpec]
-"""Slot ↦ the spec that it gets where a limit leaves no choice."""
+from slaf_automl.networks.model_cost import ModelCost, slot_cost
+from slaf_automl.spaces.dimensions import Constant, Searched
+from slaf_automl.spaces.encodings import Choices, Encoding
+from slaf_automl.spaces.placement_file import ACTIVATIONS, SHARED, PlacementFile
+from slaf_automl.spec import COSTS, ActivationSpec, Budget, Placement, Scalar, Slot
 
 
 @dataclass(frozen=True)
@@ -27,159 +26,247 @@ class Limits:
     Args:
         total: limits of the whole network, the user's own part included; None for none.
         extra: limits of what the placement adds in parameters and macs; None for none.
+
+    Raises:
+        BudgetError: a limit on additions that no addition can have.
     """
 
     total: Budget | None = None
     extra: Budget | None = None
 
-    def allows(self, cost: ModelCost, placement: Placement) -> bool:
-        """Say whether a placement is within the limits."""
-        whole = cost.of(placement)
-        if self.total is not None and not self.total.allows(whole):
-            return False
-        if self.extra is None:
-            return True
-        alone = cost.of().totals
-        return all(
-            whole.totals[name] - alone[name] <= limit for name, limit in self.extra.limits.items()
-        )
+    def __post_init__(self) -> None:
+        if self.extra is not None and (bad := {"relus", "depth"} & set(self.extra.limits)):
+            raise BudgetError(
+                f"a limit on extra {sorted(bad)[0]}",
+                expected="extra parameters or macs",
+                remedy="limit relus and depth of the whole network by the budget",
+            )
+
+    def of(self, cost: ModelCost) -> dict[str, float]:
+        """Return the limits of the whole network by the name of their cost."""
+        limits: dict[str, float] = {} if self.total is None else dict(self.total.limits)
+        alone = {"parameters": cost.parameters, "macs": cost.macs}
+        for name, more in ({} if self.extra is None else self.extra.limits).items():
+            limits[name] = min(limits.get(name, math.inf), alone[name] + more)
+        return limits
 
     def forcing(self, cost: ModelCost) -> tuple[str, ...]:
         """Return which of `relus` and `depth` the network exceeds until slots are filled."""
-        if self.total is None:
+        if self.total is None or not {"relus", "depth"} & set(self.total.limits):
             return ()
         exceeded = self.total.exceeded(cost.of().totals)
         return tuple(name for name in ("relus", "depth") if name in exceeded)
 
 
-def require_limits(limits: Limits) -> None:
-    """Raise a `BudgetError` for limits on additions that no addition can have."""
-    if limits.extra is not None and (bad := {"relus", "depth"} & set(limits.extra.limits)):
-        raise BudgetError(
-            f"a limit on extra {sorted(bad)[0]}",
-            expected="extra parameters or macs",
-            remedy="limit relus and depth of the whole network by the budget",
-        )
+def limited_file(
+    file: PlacementFile, cost: ModelCost, limits: Limits
+) -> tuple[PlacementFile, BudgetError | None]:
+    """Return the space without what the limits rule out for every slot, and what it lacks.
 
-
-def limited_file(file: PlacementFile, cost: ModelCost, limits: Limits) -> PlacementFile:
-    """Return the space without what the limits rule out for every slot.
-
-    Where the network as it is has too many ReLU evaluations, SLAFs must be without clip; where it
-    is too deep, every slot must be a SLAF, without clip and hybrid share, on a polynomial basis.
-
-    Raises:
-        BudgetError: the space lacks a value that the limits leave no choice but to take.
+    Where the network as it is has too many ReLU evaluations, SLAFs are without clip; where it is
+    too deep, every slot is a SLAF, without clip and hybrid share, on a polynomial basis. A space
+    that cannot do so stays as it is there; should nothing fit then, the error says why.
     """
     forcing = limits.forcing(cost)
     wanted: list[tuple[str, Callable[[object], bool], str]] = []
     if forcing:
         wanted.append(("clip", lambda value: value is None, "null"))
-        if "slot.activation" in file.dimensions:
-            wanted.append(("slot.activation", lambda value: value != "relu", "keep or slaf"))
     if "depth" in forcing:
         wanted += [
             ("slot.hybrid", lambda value: value == 0.0, "0.0"),
             ("slot.basis", lambda value: find_basis(value).polynomial, "a polynomial basis"),
+            ("slot.activation", lambda value: value == "slaf", "slaf"),
+            ("pattern", lambda value: value == "all", "all"),
         ]
-        if "slot.activation" in file.dimensions:
-            wanted.append(("slot.activation", lambda value: value == "slaf", "slaf"))
-        if "pattern" in file.dimensions:
-            wanted.append(("pattern", lambda value: value == "all", "all"))
-    dimensions = dict(file.dimensions)
+    dimensions, lacking = dict(file.dimensions), None
     for name, fits, word in wanted:
-        dimensions[name] = _kept(file, name, dimensions[name], fits, word, forcing[-1])
-    return replace(file, dimensions=dimensions)
+        if name not in dimensions:
+            continue
+        kept = [value for value in dimensions[name].values() if fits(value)]
+        if kept:
+            found = Searched(CategoricalDistribution(kept))
+            dimensions[name] = Constant(kept[0]) if len(kept) == 1 else found
+        elif lacking is None:
+            lacking = BudgetError(
+                f"{name} of space {file.name!r} without {word}, which the limit on "
+                f"{COSTS[forcing[-1]].word} needs",
+                remedy=f"add {word} to its choices, or leave that limit out",
+            )
+    return replace(file, dimensions=dimensions), lacking
 
 
-def _kept(
-    file: PlacementFile,
-    name: str,
-    dimension: Dimension,
-    fits: Callable[[object], bool],
-    word: str,
-    limit: str,
-) -> Dimension:
-    kept = [value for value in dimension.values() if fits(value)]
-    if not kept:
-        raise BudgetError(
-            f"{name} of space {file.name!r} without {word}, which the limit on "
-            f"{COSTS[limit].word} needs",
-            remedy=f"add {word} to its choices, or leave that limit out",
-        )
-    if len(kept) == 1:
-        return Constant(kept[0])
-    return Searched(CategoricalDistribution(kept))
+class Filling(NamedTuple):
+    """What one slot holds, None for what it has, and what that costs for one example."""
+
+    spec: ActivationSpec | None
+    parameters: int
+    macs: int
+    relus: int
+    depth: int | None
+
+
+_NEEDED = {"keep": set(), "relu": {"normaliser"}, "slaf": set(SHARED)}
+
+Fillings = Sequence[Filling]
+"""One for each slot, in order of use."""
+
+
+class Ledger:
+    """Adds up what the fillings of all slots cost, as `ModelCost.of` does.
+
+    Args:
+        cost: of the network.
+        slots: those that may be filled, in order of use.
+        limits: to hold.
+    """
+
+    def __init__(self, cost: ModelCost, slots: tuple[Slot, ...], limits: Limits) -> None:
+        self.cost, self.slots, self.limits = cost, slots, limits.of(cost)
+        own = set(slots)
+        self._others = [slot for slot in cost.slots if slot not in own]
+        self._known: dict[tuple[int, ActivationSpec | None], Filling] = {}
+
+    def filling(self, i: int, spec: ActivationSpec | None) -> Filling:
+        """Return what slot number i costs with a spec."""
+        if (i, spec) not in self._known:
+            stored, cost = slot_cost(self.slots[i], spec)
+            self._known[i, spec] = Filling(spec, stored, cost.macs, cost.relus, cost.depth)
+        return self._known[i, spec]
+
+    def has_room(self, i: int, spec: ActivationSpec) -> bool:
+        """Say whether slot number i has channels enough for a spec."""
+        return find_kind(spec.kind).least_channels(spec) <= self.slots[i].channels
+
+    def relus(self, fillings: Fillings) -> int:
+        """Return the network's ReLU evaluations."""
+        others = sum(slot_cost(slot, None)[1].relus for slot in self._others)
+        return others + sum(filling.relus for filling in fillings)
+
+    def allows(self, fillings: Fillings) -> bool:
+        """Say whether a network with these fillings is within the limits."""
+        return all(self.total(name, fillings) <= limit for name, limit in self.limits.items())
+
+    def total(self, name: str, fillings: Fillings) -> float:
+        """Return one cost of the network, by its name in `COSTS`."""
+        if name == "macs":
+            return self.cost.macs + sum(filling.macs for filling in fillings)
+        if name == "relus":
+            return self.relus(fillings)
+        pairs = list(zip(self.slots, fillings, strict=True))
+        if name == "depth":
+            levels = {slot.id: filling.depth for slot, filling in pairs}
+            return self.cost.graph.depth({**dict.fromkeys(s.id for s in self._others), **levels})
+        gone = 0
+        if self.cost.own:
+            gone = self.cost.replaced({s: f.spec for s, f in pairs if f.spec is not None})
+        return self.cost.parameters - gone + sum(filling.parameters for filling in fillings)
+
+    def placement(self, fillings: Fillings) -> Placement:
+        """Return the fillings as a placement."""
+        specs = [(s, f.spec) for s, f in zip(self.slots, fillings, strict=True)]
+        filled = [(slot, spec) for slot, spec in specs if spec is not None]
+        return Placement(tuple(slot for slot, _ in filled), tuple(spec for _, spec in filled))
 
 
 def fitted(
-    slots: tuple[Slot, ...],
-    choices: Choices,
-    cost: ModelCost,
-    limits: Limits,
-    cheapest: Cheapest | None,
-) -> Placement:
-    """Return the placement of the choices, held to the limits.
+    ledger: Ledger, choices: Fillings, ways: Sequence[Fillings], *, may_keep: bool
+) -> Fillings | None:
+    """Return the choices, held to the limits.
 
-    In order of use each slot takes what was chosen if the slots after it can still be completed
-    within the limits, either by keeping all of them or by filling all of them as cheaply as the
-    space can; else it keeps what it has; else it is filled as cheaply. A choice that a slot has too
-    few channels for is kept out likewise.
+    Choices within the limits are taken as they are. Otherwise, in order of use, each slot takes
+    what was chosen if the slots after it can still be completed within the limits, by what was
+    chosen or in one of the ways; else, if it may, it keeps what it has; else it takes what
+    completes the slots before.
 
     Args:
-        slots: in order of use.
-        choices: what was chosen for each.
-        cost: of the network.
-        limits: to hold.
-        cheapest: fills slots where the network as it is exceeds a limit; None where it does not.
+        ledger: counts.
+        choices: what was chosen for each slot.
+        ways: fillings of all slots by which the limits may be held.
+        may_keep: whether a slot may keep what it has.
 
-    Raises:
-        BudgetError: neither the network as it is nor the one with all slots filled is within the
-            limits; the message names what each of them costs.
+    Returns:
+        None if none of the ways holds the limits.
     """
-    fills: list[ActivationSpec | None] = [None] * len(slots)
-    if cheapest is not None:
-        specs = [cheapest(slot) for slot in slots]
-        fills = [s if _has_room(slot, s) else None for slot, s in zip(slots, specs, strict=True)]
-
-    def placement(
-        done: list[ActivationSpec | None], rest: list[ActivationSpec | None]
-    ) -> Placement:
-        pairs = [(s, c) for s, c in zip(slots, [*done, *rest], strict=True) if c is not None]
-        return Placement(tuple(s for s, _ in pairs), tuple(c for _, c in pairs))
-
-    def possible(done: list[ActivationSpec | None]) -> bool:
-        left = len(slots) - len(done)
-        rests: tuple[list[ActivationSpec | None], ...] = ([None] * left, fills[len(done) :])
-        return any(limits.allows(cost, placement(done, rest)) for rest in rests)
-
-    if not possible([]):
-        raise _nothing_fits(cost, limits, placement([], list(fills)))
-    done: list[ActivationSpec | None] = []
-    for slot, choice, fill in zip(slots, choices, fills, strict=True):
-        options = [choice, None, fill]
-        if choice is not None and not _has_room(slot, choice):
-            options = options[1:]
-        done = next([*done, option] for option in options if possible([*done, option]))
-    return placement(done, [])
+    if ledger.allows(choices):
+        return choices
+    rest = next((way for way in ways if ledger.allows(way)), None)
+    if rest is None:
+        return None
+    done: list[Filling] = []
+    for i, choice in enumerate(choices):
+        options = [choice, ledger.filling(i, None)] if may_keep else [choice]
+        tried = ([*done, o, *way[i + 1 :]] for o in options for way in (choices, rest, *ways))
+        rest = next((fillings for fillings in tried if ledger.allows(fillings)), rest)
+        done.append(rest[i])
+    return done
 
 
-def _has_room(slot: Slot, spec: ActivationSpec) -> bool:
-    return find_kind(spec.kind).least_channels(spec) <= slot.channels
+def ways_of(
+    encoding: Encoding, ledger: Ledger, shared: Mapping[str, Scalar]
+) -> tuple[Fillings, ...]:
+    """Return fillings of all slots by which limits may be held, the one to fall back on first.
+
+    Every slot keeps what it has; or is our ReLU; or is the cheapest SLAF of the space; or as few
+    slots are that as bring the ReLU evaluations within their limit; or every slot is the SLAF with
+    the most ReLU channels. A slot with too few channels for a SLAF has what it has in the first of
+    these that the space allows.
+
+    Args:
+        encoding: says what the space allows.
+        ledger: counts.
+        shared: what filled slots share; empty if none is filled.
+    """
+    ways: list[Fillings] = []
+    for kind in ACTIVATIONS:
+        if kind in encoding.kinds and shared.keys() >= _NEEDED[kind]:
+            ways.append(fillings_of(ledger, encoding.every(kind, shared), ways[:1]))
+    if len(ways) > 1 and "relus" in ledger.limits:
+        ways.append(_fewest(ledger, ways[0], ways[-1]))
+    if "slaf" in encoding.kinds and shared.keys() >= _NEEDED["slaf"]:
+        specs = encoding.every("slaf", shared, mostly_relu=True)
+        ways.append(fillings_of(ledger, specs, ways[:1]))
+    return tuple(ways)
 
 
-def _nothing_fits(cost: ModelCost, limits: Limits, filled: Placement) -> BudgetError:
-    alone, full = cost.of().totals, cost.of(filled).totals
+def fillings_of(ledger: Ledger, specs: Choices, ways: Sequence[Fillings]) -> Fillings:
+    """Return what was chosen, in slots too narrow for it what the first way says."""
+    found = []
+    for i, spec in enumerate(specs):
+        narrow = spec is not None and not ledger.has_room(i, spec)
+        instead = ways[0][i] if ways else ledger.filling(i, None)
+        found.append(instead if narrow else ledger.filling(i, spec))
+    return found
+
+
+def _fewest(ledger: Ledger, kept: Fillings, filled: Fillings) -> Fillings:
+    limit = ledger.limits["relus"]
+    found = list(kept)
+    for i in sorted(range(len(kept)), key=lambda i: filled[i].relus - kept[i].relus):
+        if ledger.relus(found) <= limit:
+            break
+        found[i] = filled[i]
+    return found
+
+
+def nothing_fits(limits: Limits, ledger: Ledger, ways: Sequence[Fillings]) -> BudgetError:
+    """Return the error that says what the network costs at least, in each of the ways."""
     budgets = [b for b in (limits.total, limits.extra) if b is not None]
-    names = [name for name in COSTS if any(name in budget.limits for budget in budgets)]
-
-    def words(totals: dict[str, float]) -> str:
-        return " and ".join(f"{totals[name]:,.10g} {COSTS[name].word}" for name in names)
-
+    found: list[str] = []
+    for way in ways:
+        placement = ledger.placement(way)
+        totals = ledger.cost.of(placement).totals
+        numbers = " and ".join(f"{totals[n]:,.10g} {COSTS[n].word}" for n in ledger.limits)
+        kinds = sorted({spec.kind for _, spec in placement})
+        slots = f"{len(placement)} slot{'s' * (len(placement) != 1)}"
+        what = f"with {' and '.join(kinds)} in {slots}" if kinds else "as it is"
+        if (words := f"{what} ({numbers})") not in found:
+            found.append(words)
+    remedy = "raise the budget or widen the space"
+    if "depth" in ledger.limits and (unknown := ledger.cost.graph.unknown):
+        remedy = f"leave out the depth: {', '.join(unknown)} of the network are no polynomials"
     return BudgetError(
         "a budget of "
         + " and ".join(b.in_words() + (" more" if b is limits.extra else "") for b in budgets),
-        expected=f"at least what the network has as it is ({words(alone)}) or with every slot "
-        f"filled as cheaply as the space can ({words(full)})",
-        remedy="raise the budget or widen the space",
+        expected="at least what the network has " + " or ".join(found),
+        remedy=remedy,
     )

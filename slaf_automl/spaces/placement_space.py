@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.trial import BaseTrial, FixedTrial
 from torch import nn
 
-from slaf_automl.errors import SlafError, SpaceError
+from slaf_automl.errors import BudgetError, SlafError, SpaceError
 from slaf_automl.networks.model_cost import ModelCost, measure_model
 from slaf_automl.networks.slots.find import find_slots
 from slaf_automl.networks.slots.sensitivity import own_start
@@ -25,11 +26,20 @@ from slaf_automl.spaces.dimensions import (
     contains,
     described,
 )
-from slaf_automl.spaces.encodings import Encoding, slot_spec
+from slaf_automl.spaces.encodings import Encoding
 from slaf_automl.spaces.files import find_space_file, read_document
 from slaf_automl.spaces.placement_file import PlacementFile, parse_placement
-from slaf_automl.spaces.placement_limits import Limits, fitted, limited_file, require_limits
-from slaf_automl.spec import ActivationSpec, Budget, Cost, Placement, Scalar, Slot
+from slaf_automl.spaces.placement_limits import (
+    Fillings,
+    Ledger,
+    Limits,
+    fillings_of,
+    fitted,
+    limited_file,
+    nothing_fits,
+    ways_of,
+)
+from slaf_automl.spec import Budget, Cost, Placement, Scalar, Slot
 
 _CLAIM = "slaf_automl.placement"
 
@@ -85,7 +95,8 @@ class PlacementSpace:
             raise SpaceError(
                 f"order {order}", expected=f"each number from 0 to {len(slots) - 1} once"
             )
-        return cls(file, slots, measure_model(model, example_input, found), order, prefix)
+        cost = measure_model(model, example_input, found, rewrite_calls=rewrite_calls)
+        return cls(file, slots, cost, order, prefix)
 
     def distributions(
         self, budget: Budget | None = None, *, extra: Budget | None = None
@@ -99,7 +110,7 @@ class PlacementSpace:
         Raises:
             BudgetError: no placement is within the limits.
         """
-        return self._encoding(self._limits(budget, extra)).distributions()
+        return self._within(budget, extra).encoding.distributions()
 
     def suggest(
         self, trial: BaseTrial, budget: Budget | None = None, *, extra: Budget | None = None
@@ -110,8 +121,9 @@ class PlacementSpace:
             BudgetError: no placement is within the limits.
             SpaceError: another space has used these dimension names in this trial.
         """
+        within = self._within(budget, extra)
         self._claim(trial)
-        return self._build(TrialChooser(trial), self._limits(budget, extra))
+        return within.placement(TrialChooser(trial))
 
     def decode(
         self,
@@ -129,8 +141,8 @@ class PlacementSpace:
             SpaceError: a parameter is unknown, missing or out of range.
             BudgetError: no placement is within the limits.
         """
-        limits = self._limits(budget, extra)
-        known = self._encoding(limits).distributions()
+        within = self._within(budget, extra)
+        known = within.encoding.distributions()
         own = {n: v for n, v in parameters.items() if n.startswith(self.prefix)}
         for name, value in own.items():
             if name not in known:
@@ -140,7 +152,7 @@ class PlacementSpace:
                 )
             if not contains(known[name], value):
                 raise SpaceError(f"{name} = {value!r}", expected=described(known[name]))
-        return self._build(StoredChooser(own), limits)
+        return within.placement(StoredChooser(own))
 
     def encode(
         self, placement: Placement, budget: Budget | None = None, *, extra: Budget | None = None
@@ -151,14 +163,14 @@ class PlacementSpace:
             SpaceError: the placement is not in the space under these limits.
             BudgetError: no placement is within the limits.
         """
-        limits = self._limits(budget, extra)
+        within = self._within(budget, extra)
         chosen = dict(placement)
         choices = tuple(chosen.pop(slot, None) for slot in self.slots)
         if not chosen:
-            for answers in self._encoding(limits).answers(choices):
+            for answers in within.encoding.answers(choices):
                 noting = _Noting(answers)
                 try:
-                    found = self._build(noting, limits)
+                    found = within.placement(noting)
                 except SpaceError:
                     continue
                 if found == placement:
@@ -185,27 +197,14 @@ class PlacementSpace:
         document = json.dumps([*own, dimensions, slots], sort_keys=True)
         return hashlib.sha256(document.encode()).hexdigest()[:16]
 
-    def _limits(self, budget: Budget | None, extra: Budget | None) -> Limits:
+    def _within(self, budget: Budget | None, extra: Budget | None) -> _Within:
         limits = Limits(budget, extra)
-        require_limits(limits)
-        return limits
-
-    def _encoding(self, limits: Limits) -> Encoding:
-        file = limited_file(self.file, self.cost, limits)
+        file, lacking = limited_file(self.file, self.cost, limits)
         starts = tuple(own_start(slot) for slot in self.slots)
-        return Encoding(file, starts, self.order, self.prefix)
-
-    def _build(self, chooser: Chooser, limits: Limits) -> Placement:
-        encoding = self._encoding(limits)
-        forced = bool(limits.forcing(self.cost))
-        chosen = encoding.choose(chooser, shared_always=forced)
-
-        def cheapest(slot: Slot) -> ActivationSpec:
-            spec = slot_spec("slaf", _least(encoding.file), chosen.shared, own_start(slot))
-            assert spec is not None
-            return spec
-
-        return fitted(self.slots, chosen.choices, self.cost, limits, cheapest if forced else None)
+        encoding = Encoding(file, starts, self.order, self.prefix)
+        within = _Within(encoding, Ledger(self.cost, self.slots, limits), limits)
+        within.require_some(lacking)
+        return within
 
     def _claim(self, trial: BaseTrial) -> None:
         """Note in the trial which space its dimension names belong to."""
@@ -222,6 +221,49 @@ class PlacementSpace:
             )
 
 
+@dataclass(frozen=True)
+class _Within:
+    """A space under limits."""
+
+    encoding: Encoding
+    ledger: Ledger
+    limits: Limits
+
+    def require_some(self, lacking: BudgetError | None) -> None:
+        """Raise a `BudgetError`, that of what is lacking if any, if no placement is within."""
+        if not self.ledger.limits:
+            return
+        tried = []
+        for shared in self.encoding.every_shared():
+            tried.append(ways_of(self.encoding, self.ledger, shared))
+            if any(self.ledger.allows(way) for way in tried[-1]):
+                return
+        raise lacking or nothing_fits(self.limits, self.ledger, min(tried, key=self._stored))
+
+    def _stored(self, ways: Sequence[Fillings]) -> float:
+        return self.ledger.total("parameters", ways[-1])
+
+    def placement(self, chooser: Chooser) -> Placement:
+        """Ask for a placement and hold it to the limits.
+
+        Where the limits cannot be held with the shared values that were chosen, the first of the
+        space's take their place with which they can.
+        """
+        must = "keep" not in self.encoding.kinds or bool(self.limits.forcing(self.ledger.cost))
+        chosen = self.encoding.choose(chooser, shared_always=must)
+        start = {"start": chosen.shared["start"]} if "start" in chosen.shared else {}
+        others = ({**shared, **start} for shared in self.encoding.every_shared())
+        for shared in itertools.chain([chosen.shared], others):
+            ways = ways_of(self.encoding, self.ledger, shared)
+            specs = self.encoding.specs(chosen, shared)
+            choices = fillings_of(self.ledger, specs, ways)
+            may_keep = "keep" in self.encoding.kinds
+            found = fitted(self.ledger, choices, ways, may_keep=may_keep)
+            if found is not None:
+                return self.ledger.placement(found)
+        raise nothing_fits(self.limits, self.ledger, ways)
+
+
 class _Noting:
     """Answers from a table and notes what was asked."""
 
@@ -233,16 +275,3 @@ class _Noting:
         """Return the table's value, or raise a `SpaceError` if the space has it not."""
         self.asked[name] = self._stored.choose(name, distribution)
         return self.asked[name]
-
-
-def _least(file: PlacementFile) -> dict[str, Scalar]:
-    """Return the cheapest values of a slot's own dimensions."""
-    values = {
-        name.removeprefix("slot."): file.dimensions[name].values()
-        for name in ("slot.basis", "slot.degree", "slot.hybrid")
-    }
-    return {
-        "basis": values["basis"][0],
-        "degree": min(int(v or 1) for v in values["degree"]),
-        "hybrid": min(float(v or 0.0) for v in values["hybrid"]),
-    }

@@ -100,6 +100,17 @@ def test_recurrent_layers_put_them_last(kind, batch_first):
     assert places(model, TOKENS) == [(6, -1), (7, -1)]
 
 
+def test_sequences_of_several_lengths():
+    def forward(self, x):
+        packed = nn.utils.rnn.pack_padded_sequence(x, torch.tensor([5, 2]), batch_first=True)
+        output, (hidden, _) = self.lstm(packed)
+        padded, _ = nn.utils.rnn.pad_packed_sequence(output, batch_first=True)
+        return F.relu(padded), torch.tanh(hidden[-1])
+
+    model = Steps(forward, lstm=nn.LSTM(4, 6, batch_first=True))
+    assert places(model, TOKENS) == [(6, -1), (6, 1)]
+
+
 @pytest.mark.parametrize("batch_first", [False, True])
 def test_attention_puts_them_last(batch_first):
     attention = nn.MultiheadAttention(4, 2, batch_first=batch_first)
@@ -246,6 +257,11 @@ def test_a_plain_matrix_is_rows_of_features():
 def test_what_cannot_be_followed_is_unknown_rather_than_guessed(function):
     model = Steps(lambda self, x: F.relu(function(self.conv(x))), conv=conv())
     unknown(model, IMAGES)
+
+
+def test_scores_of_attention_have_no_channels():
+    model = Steps(lambda self, x: F.relu((y := self.linear(x)) @ y.mT), linear=nn.Linear(4, 6))
+    unknown(model, TOKENS)
 
 
 def test_the_suggested_argument_mends_an_unknown_place():

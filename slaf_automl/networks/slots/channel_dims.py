@@ -22,7 +22,7 @@ _SECOND = {"batch_norm", "instance_norm", "group_norm"}
 _LAST = {
     "linear", "bilinear", "embedding", "embedding_bag", "multi_head_attention_forward",
     "lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell", "rnn_tanh_cell",
-    "rnn_relu_cell",
+    "rnn_relu_cell", "pad_packed_sequence",
 }  # fmt: skip
 _NORMS = {"layer_norm", "rms_norm"}
 _PRODUCTS = {"matmul": 0, "mm": 0, "bmm": 0, "addmm": 1, "baddbmm": 1}

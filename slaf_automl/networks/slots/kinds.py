@@ -13,6 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from slaf_automl.activations.projection import TARGETS
+from slaf_automl.activations.rectifier import NormalisedReLU
+from slaf_automl.activations.slaf import SLAF
+from slaf_automl.activations.standalone import Standalone
+
 MODULES: dict[type[nn.Module], str] = {
     nn.ReLU: "relu",
     nn.ReLU6: "relu6",
@@ -36,6 +41,9 @@ MODULES: dict[type[nn.Module], str] = {
 
 GATES = (nn.Sigmoid, nn.Hardsigmoid, nn.LogSigmoid)
 """Modules that an activation of one's own may use; by themselves they are no slots."""
+
+OURS = (SLAF, NormalisedReLU, Standalone)
+"""Modules that fill slots; they are no slots again."""
 
 FUNCTIONS: dict[Callable[..., Any], str] = {
     F.relu: "relu",
@@ -89,6 +97,22 @@ def activation_of(module: nn.Module) -> str | None:
         ('relu', None)
     """
     return next((name for kind, name in MODULES.items() if isinstance(module, kind)), None)
+
+
+def may_be(module: nn.Module, activation: str) -> bool:
+    """Say whether a module may be the activation of this name, by itself unseen at work.
+
+    Example:
+        >>> may_be(nn.ReLU(), "relu"), may_be(nn.ReLU(), "gelu"), may_be(nn.Dropout(), "relu")
+        (True, False, False)
+    """
+    known = activation_of(module)
+    if known is not None:
+        return known == activation
+    state = any(True for _ in (*module.parameters(), *module.buffers()))
+    if state or isinstance(module, OURS) or type(module).__module__.startswith("torch.nn."):
+        return False
+    return activation in (type(module).__name__.lower(), *TARGETS)
 
 
 def function_of(value: object) -> str | None:

@@ -15,7 +15,7 @@ from slaf_automl.activations.slaf import name_slots
 from slaf_automl.errors import SlafError
 from slaf_automl.networks.slots.functional import rewrite_calls as _rewrite_calls
 from slaf_automl.networks.slots.in_place import InPlace
-from slaf_automl.networks.slots.kinds import activation_of, function_of, is_stateless
+from slaf_automl.networks.slots.kinds import function_of, is_stateless, may_be
 from slaf_automl.networks.slots.sequence import CallSequence, Restart, caller_of
 from slaf_automl.networks.slots.trace import copied
 from slaf_automl.spec import ActivationSpec, Placement, Slot
@@ -138,12 +138,10 @@ def _require_slot(model: nn.Module, slot: Slot) -> tuple[nn.Module, str]:
     except AttributeError:
         there = owner = None
     fits = {
-        "module": isinstance(there, nn.Module),
+        "module": isinstance(there, nn.Module) and may_be(there, slot.activation),
         "attribute": function_of(there) == slot.activation,
         "call": owner is not None,
     }[slot.form]
-    if slot.form == "module" and isinstance(there, nn.Module):
-        fits = (activation_of(there) or type(there).__name__.lower()) == slot.activation
     if owner is None or not fits:
         raise SlafError(
             f"{type(model).__name__} has no slot {slot.id!r} that holds {slot.activation}",

@@ -12,20 +12,15 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer
 from torch.overrides import TorchFunctionMode
 
-from slaf_automl.activations.rectifier import NormalisedReLU
-from slaf_automl.activations.slaf import SLAF
-from slaf_automl.activations.standalone import Standalone
 from slaf_automl.errors import SlafError
 from slaf_automl.networks.slots.channel_dims import ChannelDims, tensors_in
 from slaf_automl.networks.slots.in_place import Overwriting, Overwritings
-from slaf_automl.networks.slots.kinds import FUNCTIONS, GATES, activation_of, function_of
-from slaf_automl.networks.slots.own import works_on_each_number
+from slaf_automl.networks.slots.kinds import FUNCTIONS, GATES, OURS, activation_of, function_of
+from slaf_automl.networks.slots.own import name_of_own
 from slaf_automl.networks.slots.unshare import unshare
 
 Example = Tensor | tuple[Any, ...] | Mapping[str, Any]
 """An example input: one tensor, positional arguments, or keyword arguments."""
-
-_OURS = (SLAF, NormalisedReLU, Standalone)
 
 
 @dataclass(frozen=True)
@@ -77,7 +72,7 @@ class _Watch(TorchFunctionMode):
         self.invocations = dict.fromkeys(paths.values(), 0)
         self.dims = ChannelDims()
         self.overwritings = Overwritings()
-        self.alike: set[nn.Module] = set()  # that compute what an activation may compute
+        self.alike: dict[nn.Module, str] = {}  # that compute what an activation may compute
         self.held = 0  # functions of attributes that are running
         self.asleep = False
 
@@ -93,7 +88,7 @@ class _Watch(TorchFunctionMode):
             return
         frame = self.frames.pop()
         self.overwritings.use(tensors_in(result))
-        if isinstance(module, _OURS):
+        if isinstance(module, OURS):
             del self.calls[frame.first_call :]
             return
         inputs = (*args, *kwargs.values())
@@ -101,36 +96,36 @@ class _Watch(TorchFunctionMode):
             return  # None also after an exception
         given, above = inputs[0], self.frames[-1]
         name = activation_of(module)
-        if name is None and len(inputs) == 1 and self._is_own_activation(frame, given, result):
-            name = type(module).__name__.lower()
+        if name is None and len(inputs) == 1:
+            name = self._own_name(frame, given, result)
         if name is None:
             return
-        self.alike.add(module)
+        self.alike[module] = name
         above.active = True
         del self.calls[frame.first_call :]
         if "sigmoid" not in name:  # a gate
             self._record(frame.path, "module", name, above, given, frame.overwriting)
 
-    def _is_own_activation(self, frame: _Frame, given: Tensor, result: Any) -> bool:
-        """Say whether a module is an activation that is not torch's, such as a hard swish.
+    def _own_name(self, frame: _Frame, given: Tensor, result: Any) -> str | None:
+        """Return the name of an activation that is not torch's, such as a hard swish, or None.
 
         Such a module has no state, calls activation functions or modules and nothing else, and
         works on each number alone.
         """
         module = frame.module
         if module in self.alike:
-            return True
+            return self.alike[module]
         if not frame.active or type(module).__module__.startswith("torch.nn."):
-            return False
+            return None
         if any(True for _ in (*module.parameters(), *module.buffers())):
-            return False
+            return None
         if not all(child in self.alike or isinstance(child, GATES) for child in module.children()):
-            return False
+            return None
         if not isinstance(result, Tensor) or given.shape != result.shape:
-            return False
+            return None
         self.asleep = True
         try:
-            return works_on_each_number(module, given)
+            return name_of_own(module, given)
         finally:
             self.asleep = False
 
@@ -223,9 +218,8 @@ def watch(model: nn.Module, example_input: Example, *, training: bool = False) -
                 vars(module)[name] = _Held(watcher, whole, function, value)
     args, kwargs = arguments(example_input)
     cuda = {p.device for p in twin.parameters() if p.device.type == "cuda"}
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # It would skip the activation module.
     try:
+        # A function mode also keeps torch's transformers off paths without activation modules.
         with torch.random.fork_rng(list(cuda)), torch.no_grad(), watcher:
             twin(*_fresh(args), **_fresh(kwargs))
     except Exception as error:
@@ -234,8 +228,6 @@ def watch(model: nn.Module, example_input: Example, *, training: bool = False) -
             remedy="give what its forward takes: a tensor, a tuple of arguments, or a dict of "
             "keyword arguments",
         ) from error
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
     return watcher.calls
 
 

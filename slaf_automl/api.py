@@ -11,30 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.exceptions import StorageInternalError
 
-from slaf_automl.conclusion import Conclusion
-from slaf_automl.driver import (
-    Arm,
-    Driver,
-    Halving,
-    Identity,
-    Interruption,
-    ProgressLine,
-    RunFolder,
-    StepLine,
-    stored_budget,
-)
-from slaf_automl.errors import DataError, SlafError, StudyError
-from slaf_automl.export import Bundle, copy_bundle
-from slaf_automl.networks import DeployedMLP, count_cost
+from slaf_automl.export import copy_bundle
+from slaf_automl.networks import DeployedMLP
+from slaf_automl.plan import Plan, load_table, open_run, require_counts
 from slaf_automl.report import result_table
 from slaf_automl.spaces import SearchSpace
 from slaf_automl.spec import Budget, Candidate
-from slaf_automl.training import SequentialEvaluator, TableData, find_metric
-from slaf_automl.training.confirmation import Confirmer
+from slaf_automl.training import TableData, find_metric
 from slaf_automl.training.fit import require_accelerator
-from slaf_automl.training.metrics import MetricKind
 
 
 @dataclass(frozen=True)
@@ -133,9 +118,9 @@ def search(
         SlafError: bad data, space, budget, metric or folder, or a study of something else; nothing
             that was there before is changed.
     """
-    _require_counts(trials, confirmations, timeout, seed)
-    table = _table(data, target, task, split, seed)
-    plan = _Plan(
+    require_counts(trials, seed, timeout, confirmations)
+    table = load_table(data, target, task, split, seed)
+    plan = Plan(
         data=table,
         space=space if isinstance(space, SearchSpace) else SearchSpace.load(space),
         budget=budget if isinstance(budget, Budget) else Budget(parameters=budget),
@@ -153,18 +138,13 @@ def search(
     require_accelerator(accelerator)
     folder = Path(tempfile.mkdtemp(prefix="slaf_automl-") if out is None else out)
     try:
-        with RunFolder(folder, storage) as run, Interruption(timeout) as interruption:
+        with open_run(folder, storage, timeout) as (run, interruption):
             arms = plan.arms(run)
             stopped = plan.run_trials(run, arms, interruption)
             bundle = plan.conclude(run, arms, interruption)
-    except BaseException as error:
+    except BaseException:
         if out is None:
             shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, StorageInternalError):
-            raise StudyError(
-                f"the storage failed: {str(error)[:200]}",
-                remedy="run the same command again to go on",
-            ) from None
         raise
     result = SearchResult(
         study=arms[0].study,
@@ -178,154 +158,3 @@ def search(
     if out is None:
         weakref.finalize(result, shutil.rmtree, folder, ignore_errors=True)
     return result
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """The validated arguments of a search, and its two halves."""
-
-    data: TableData
-    space: SearchSpace
-    budget: Budget
-    metric: MetricKind
-    trials: int
-    seed: int
-    control: bool
-    confirmations: int
-    refit: bool
-    accelerator: str
-    quiet: bool
-    say: Callable[[str], None]
-
-    @property
-    def twin(self) -> bool:
-        """Whether a ReLU network can meet the budget."""
-        return self.space.has_twin(self.data, self.budget)
-
-    def arms(self, run: RunFolder) -> list[Arm]:
-        """Open the studies, the mix first."""
-        if not self.control and run.holds("relu"):
-            raise StudyError(
-                f"{run.folder} was searched with its ReLU control",
-                remedy="leave control on, or choose another folder",
-            )
-        spaces = {"mix": self.space, "relu": self.space.control()}
-        return [
-            self._arm(run, name, space)
-            for name, space in spaces.items()
-            if name == "mix" or (self.control and self.twin)
-        ]
-
-    def _arm(self, run: RunFolder, name: str, space: SearchSpace) -> Arm:
-        identity = Identity(
-            arm=name,
-            space=space.name,
-            space_version=space.file.version,
-            space_identity=space.identity(),
-            budget=stored_budget(self.budget),
-            data=self.data.table.source,
-            data_identity=self.data.fingerprint(),
-            metric=self.metric.name,
-            seed=self.seed,
-        )
-        rungs = space.rungs(self.data)
-        halving = Halving(rungs[0], space.file.schedule.reduction) if rungs else None
-        return Arm(
-            name,
-            run.study(identity, self.metric.direction, halving),
-            suggest=lambda trial: space.suggest(trial, self.data, self.budget),
-            decode=lambda parameters: space.decode(parameters, self.data, self.budget),
-        )
-
-    def run_trials(self, run: RunFolder, arms: list[Arm], interruption: Interruption) -> str | None:
-        """Make the trials that are missing; return why they were not all made, if so."""
-        done = sum(len(arm.finished()) for arm in arms)
-        driver = Driver(
-            arms,
-            trials=self.trials,
-            seed=self.seed,
-            checkpoints=run.checkpoints,
-            parameters=lambda candidate: count_cost(candidate.architecture).parameters,
-            stopping=interruption.stopping,
-            progress=ProgressLine(
-                self.trials * len(arms), done, self.metric.name, quiet=self.quiet
-            ),
-            alone=run.alone,
-        )
-        rungs = self.space.rungs(self.data)
-        driver.run(
-            SequentialEvaluator(
-                self.data,
-                self.metric.name,
-                rungs,
-                batch_seed=self.seed,
-                accelerator=self.accelerator,
-            )
-        )
-        if all(len(arm.finished()) >= self.trials for arm in arms):
-            return None
-        self.say(_stopped_in_words(str(interruption.reason), arms, self.trials))
-        return interruption.reason
-
-    def conclude(self, run: RunFolder, arms: list[Arm], interruption: Interruption) -> Bundle:
-        """Confirm, decide, read the test rows, export."""
-        interruption.conclude()
-        steps = StepLine(self.confirmations * len(arms) + self.refit, quiet=self.quiet)
-        confirmer = Confirmer(
-            data=self.data,
-            metric=self.metric,
-            folder=run.confirmation,
-            accelerator=self.accelerator,
-            stopping=interruption.abandoning,
-            progress=steps.begin,
-        )
-        try:
-            return Conclusion(
-                run=run,
-                arms=arms,
-                data=self.data,
-                budget=self.budget,
-                twin=self.twin,
-                confirmer=confirmer,
-                seed=self.seed,
-                confirmations=self.confirmations,
-                refit=self.refit,
-            ).conclude()
-        finally:
-            steps.close()
-
-
-def _table(data: Any, target: str | None, task: str | None, split: int, seed: int) -> TableData:
-    if isinstance(data, TableData):
-        if target is not None or task is not None or split not in (0, data.split):
-            raise DataError(
-                "target, task or split beside a TableData, which has its own",
-                remedy="give them to TableData, or give the file",
-            )
-        return data
-    if not isinstance(data, (str, Path)):
-        raise DataError(
-            f"data of type {type(data).__name__}",
-            expected="a CSV file, sklearn:NAME, or a TableData of a Table in memory",
-        )
-    return TableData.load(data, target, task=task, split=split, seed=seed)
-
-
-def _require_counts(trials: int, confirmations: int, timeout: float | None, seed: int) -> None:
-    for name, value, least in (
-        ("trials", trials, 1),
-        ("confirmations", confirmations, 1),
-        ("seed", seed, 0),
-    ):
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise SlafError(f"{name} {value!r}", expected=f"an integer of at least {least}")
-    if timeout is not None and not timeout > 0:
-        raise SlafError(f"timeout {timeout!r}", expected="a positive number of seconds")
-
-
-def _stopped_in_words(reason: str, arms: list[Arm], trials: int) -> str:
-    done = " and ".join(f"{len(arm.finished())} {arm.name}" for arm in arms)
-    return (
-        f"stopped by {reason} after {done} trials of {trials} each; confirming what is finished "
-        "(the same command again goes on)"
-    )

@@ -8,19 +8,12 @@ from pathlib import Path
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from slaf_automl.driver import (
-    Arm,
-    Driver,
-    Identity,
-    Interruption,
-    ProgressLine,
-    RunFolder,
-    stored_budget,
-)
+from slaf_automl.driver import Arm, Driver, Identity, ProgressLine, stored_budget
 from slaf_automl.driver.run import Direction
 from slaf_automl.errors import SlafError
 from slaf_automl.files import write_json
 from slaf_automl.networks import count_cost
+from slaf_automl.plan import load_table, open_run, require_counts
 from slaf_automl.report.front import front_table, plot_front
 from slaf_automl.spaces import SearchSpace, SizedSpace
 from slaf_automl.spec import COSTS, Budget, Candidate
@@ -153,13 +146,8 @@ def search_front(
         SlafError: bad data, space, budget, costs, metric or folder, or a study of something else.
     """
     names = _require_costs(costs)
-    if not isinstance(trials, int) or isinstance(trials, bool) or trials < 1:
-        raise SlafError(f"trials {trials!r}", expected="an integer of at least 1")
-    table = (
-        data
-        if isinstance(data, TableData)
-        else TableData.load(data, target, task=task, split=split, seed=seed)
-    )
+    require_counts(trials, seed, timeout)
+    table = load_table(data, target, task, split, seed)
     found = space if isinstance(space, SearchSpace) else SearchSpace.load(space)
     limits = budget if isinstance(budget, Budget) else Budget(parameters=budget)
     sized = SizedSpace(found, table.info, limits)
@@ -168,7 +156,7 @@ def search_front(
     spaces = {"mix": sized}
     if found.has_twin(table, limits):
         spaces["relu"] = sized.control()
-    with RunFolder(Path(out), storage) as run, Interruption(timeout) as interruption:
+    with open_run(Path(out), storage, timeout) as (run, interruption):
         arms = []
         for name, part in spaces.items():
             identity = Identity(

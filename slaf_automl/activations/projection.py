@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,7 +11,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from slaf_automl.activations.bases import FloatArray, find_basis, require_clip, require_degree
+from slaf_automl.activations.bases import (
+    Basis,
+    FloatArray,
+    find_basis,
+    require_clip,
+    require_degree,
+)
 from slaf_automl.errors import ActivationError
 
 TARGETS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -89,11 +96,30 @@ def fit_activation(
         >>> [round(c, 4) for c in fit.coefficients]  # 1/√(2π), 1/2, 1/√(4π)
         [0.3989, 0.5, 0.2821]
     """
-    found, function = find_basis(basis), _target(target)
     require_degree(degree)
     require_clip(clip)
     if not 0.0 <= ridge < np.inf:
         raise ActivationError(f"ridge {ridge!r}", expected="a number of at least 0")
+    found = find_basis(basis)
+    if samples is None and isinstance(target, str):
+        return _named(target, found, degree, clip, ridge)
+    return _fit(_target(target), found, degree, clip, samples, ridge)
+
+
+@functools.lru_cache(maxsize=256)
+def _named(target: str, basis: Basis, degree: int, clip: float | None, ridge: float) -> Projection:
+    """Remember what every slot of a network asks for again: a fit takes as long as a layer."""
+    return _fit(_target(target), basis, degree, clip, None, ridge)
+
+
+def _fit(
+    function: Callable[[Tensor], Tensor],
+    found: Basis,
+    degree: int,
+    clip: float | None,
+    samples: Tensor | None,
+    ridge: float,
+) -> Projection:
     x, weight = _gaussian() if samples is None else _empirical(samples, degree)
     u = x if clip is None else x.clamp(-clip, clip)
     domain = u / clip if clip is not None and found.unit_domain else u

@@ -44,9 +44,9 @@ class Standalone(nn.Module):
     def __init__(self, spec: ActivationSpec, channels: int, *, channel_dim: int = 1) -> None:
         super().__init__()
         self.channel_dim = channel_dim
-        self.parts = nn.ModuleList(
-            _Part(part, count, channel_dim) for part, count in _parts(spec, channels)
-        )
+        parts = _parts(spec, channels)
+        self.sizes = [count for _, count in parts]
+        self.parts = nn.ModuleList(_Part(part, count, channel_dim) for part, count in parts)
         self.requires_grad_(False).eval()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -54,8 +54,7 @@ class Standalone(nn.Module):
         if len(self.parts) == 1:
             found: Tensor = self.parts[0](x)
             return found
-        sizes = [int(part.channels) for part in self.parts]  # type: ignore[arg-type]
-        pieces = torch.split(x, sizes, self.channel_dim)
+        pieces = torch.split(x, self.sizes, self.channel_dim)
         return torch.cat(
             [part(piece) for part, piece in zip(self.parts, pieces, strict=True)], self.channel_dim
         )

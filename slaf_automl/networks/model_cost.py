@@ -17,7 +17,9 @@ from slaf_automl.activations.kinds import find_kind
 from slaf_automl.activations.slaf import learned_channels, require_hybrid
 from slaf_automl.activations.standalone import standalone_values
 from slaf_automl.errors import SlafError
-from slaf_automl.networks.model_depth import MOVES, LevelGraph, mark_slots, own_copy, plain_pass
+from slaf_automl.networks.model_depth import LevelGraph, mark_slots
+from slaf_automl.networks.model_pass import own_copy, plain_pass
+from slaf_automl.networks.operators import MOVES
 from slaf_automl.networks.slots.find import batch_of
 from slaf_automl.networks.slots.kinds import FUNCTIONS, MODULES
 from slaf_automl.networks.slots.trace import Example, copied

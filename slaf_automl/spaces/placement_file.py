@@ -12,7 +12,7 @@ from slaf_automl.activations.kinds import find_kind
 from slaf_automl.activations.projection import TARGETS
 from slaf_automl.errors import SlafError, SpaceError
 from slaf_automl.spaces.dimensions import Constant, Dimension, Searched
-from slaf_automl.spaces.schema import SCHEMA, parse_dimension, require_mapping, require_whole
+from slaf_automl.spaces.schema import parse_dimension, require_header, require_mapping
 
 ENCODINGS = ("slots", "pattern", "share")
 """One choice a slot; one rule for all slots; or how many slots, taken in a given order."""
@@ -72,14 +72,7 @@ def parse_placement(document: Any, where: str) -> PlacementFile:
     Raises:
         SpaceError: names file, key path and what is allowed.
     """
-    keys = ("schema", "name", "version", "family", "encoding", "dimensions")
-    top = require_mapping(document, where, keys)
-    if type(top["schema"]) is not int or top["schema"] != SCHEMA:
-        raise SpaceError(f"{where}: schema {top['schema']!r}", expected=str(SCHEMA))
-    if top["family"] != "placement":
-        raise SpaceError(f"{where}: family {top['family']!r}", expected="placement")
-    if not isinstance(top["name"], str) or not top["name"]:
-        raise SpaceError(f"{where}: name {top['name']!r}", expected="a word")
+    top = require_header(document, where, "placement", ("encoding", "dimensions"))
     encoding = top["encoding"]
     if not isinstance(encoding, str) or encoding not in ENCODINGS:
         raise SpaceError(
@@ -106,8 +99,7 @@ def parse_placement(document: Any, where: str) -> PlacementFile:
                 find_kind("slaf").spec(**{name.removeprefix("slot."): value})
             except SlafError as error:
                 raise SpaceError(f"{where}: {name}: {error}") from None
-    version = require_whole(top["version"], f"{where}: version", 1)
-    return PlacementFile(top["name"], version, encoding, dimensions)
+    return PlacementFile(top["name"], top["version"], encoding, dimensions)
 
 
 def _words(document: Any, words: tuple[str, ...], where: str) -> Dimension:

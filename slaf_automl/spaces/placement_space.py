@@ -79,7 +79,28 @@ class PlacementSpace:
         rewrite_calls: bool = False,
         channel_dims: Mapping[str, int] | None = None,
     ) -> PlacementSpace:
-        """Return the space of a network; see `SearchSpace.for_model`."""
+        """Turn the activation slots of any network into dimensions of an Optuna study.
+
+        Args:
+            model: the network, left as it is.
+            example_input: what it takes: a tensor, a tuple of arguments, or keyword arguments.
+            space: a shipped space's name or a YAML file of the family `placement`.
+            order: slot numbers in the order in which the encoding `share` takes them, such as
+                `sensitivity_order` returns; None for their order of use.
+            prefix: before every dimension's name, for a second network in the same study.
+            rewrite_calls: offer bare calls such as `F.relu(x)` too, which `replace` then rewrites.
+            channel_dims: as for `find_slots`.
+
+        Raises:
+            SlafError: a network without slots, an input that it refuses, or a bad space file.
+
+        Example:
+            >>> import torch
+            >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+            >>> space = PlacementSpace.of(model, torch.zeros(1, 4))
+            >>> sorted(space.distributions())[:3]
+            ['normaliser', 'sharing', 'slot0.activation']
+        """
         path = find_space_file(space)
         file = parse_placement(read_document(path), str(path))
         found = find_slots(model, example_input, channel_dims=channel_dims)

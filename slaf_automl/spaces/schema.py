@@ -102,25 +102,44 @@ def parse_space(document: Any, where: str) -> SpaceFile:
     Raises:
         SpaceError: names file, key path and what is allowed.
     """
-    keys = ("schema", "name", "version", "family", "widths", "dimensions", "training")
-    top = require_mapping(document, where, keys)
-    if type(top["schema"]) is not int or top["schema"] != SCHEMA:
-        raise SpaceError(f"{where}: schema {top['schema']!r}", expected=str(SCHEMA))
-    if top["family"] != "mlp":
-        raise SpaceError(f"{where}: family {top['family']!r}", expected="mlp")
-    if not isinstance(top["name"], str) or not top["name"]:
-        raise SpaceError(f"{where}: name {top['name']!r}", expected="a word")
+    top = require_header(document, where, "mlp", ("widths", "dimensions", "training"))
     widths = require_mapping(top["widths"], f"{where}: widths", ("least", "most"))
     least = require_whole(widths["least"], f"{where}: widths.least", 1)
     dimensions = require_mapping(top["dimensions"], f"{where}: dimensions", DIMENSIONS)
     return SpaceFile(
         name=top["name"],
-        version=require_whole(top["version"], f"{where}: version", 1),
+        version=top["version"],
         family=top["family"],
         widths=WidthLimits(least, require_whole(widths["most"], f"{where}: widths.most", least)),
         dimensions={n: parse_dimension(n, dimensions[n], f"{where}: {n}") for n in DIMENSIONS},
         schedule=_schedule(top["training"], f"{where}: training"),
     )
+
+
+def require_header(
+    document: Any, where: str, family: str, keys: tuple[str, ...]
+) -> Mapping[str, Any]:
+    """Return the top of a space file, its schema, name, version and family checked.
+
+    Args:
+        document: the whole file.
+        where: its name, for messages.
+        family: what it must be of.
+        keys: the further keys that the family has.
+
+    Raises:
+        SpaceError: a key that is missing, unknown or wrong.
+    """
+    header = ("schema", "name", "version", "family")
+    top = require_mapping(document, where, (*header, *keys))
+    if type(top["schema"]) is not int or top["schema"] != SCHEMA:
+        raise SpaceError(f"{where}: schema {top['schema']!r}", expected=str(SCHEMA))
+    if top["family"] != family:
+        raise SpaceError(f"{where}: family {top['family']!r}", expected=family)
+    if not isinstance(top["name"], str) or not top["name"]:
+        raise SpaceError(f"{where}: name {top['name']!r}", expected="a word")
+    require_whole(top["version"], f"{where}: version", 1)
+    return top
 
 
 def _schedule(document: Any, where: str) -> Schedule:

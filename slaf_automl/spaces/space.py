@@ -11,10 +11,8 @@ from typing import Protocol
 
 from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.trial import BaseTrial
-from torch import nn
 
 from slaf_automl.errors import BudgetError, SpaceError
-from slaf_automl.networks.slots.trace import Example
 from slaf_automl.spaces.candidates import SHARED, SLOT, CandidateChooser, build_candidate, stretch
 from slaf_automl.spaces.dimensions import (
     Constant,
@@ -82,48 +80,7 @@ class SearchSpace:
         require_buildable(file, str(path))
         return cls(file)
 
-    @staticmethod
-    def for_model(
-        model: nn.Module,
-        example_input: Example,
-        *,
-        space: str | Path = "placement",
-        order: tuple[int, ...] | None = None,
-        prefix: str = "",
-        rewrite_calls: bool = False,
-        channel_dims: Mapping[str, int] | None = None,
-    ) -> PlacementSpace:
-        """Turn the activation slots of any network into dimensions of an Optuna study.
-
-        Args:
-            model: the network, left as it is.
-            example_input: what it takes: a tensor, a tuple of arguments, or keyword arguments.
-            space: a shipped space's name or a YAML file of the family `placement`.
-            order: slot numbers in the order in which the encoding `share` takes them, such as
-                `sensitivity_order` returns; None for their order of use.
-            prefix: before every dimension's name, for a second network in the same study.
-            rewrite_calls: offer bare calls such as `F.relu(x)` too, which `replace` then rewrites.
-            channel_dims: as for `find_slots`.
-
-        Raises:
-            SlafError: a network without slots, an input that it refuses, or a bad space file.
-
-        Example:
-            >>> import torch
-            >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
-            >>> space = SearchSpace.for_model(model, torch.zeros(1, 4))
-            >>> sorted(space.distributions())[:3]
-            ['normaliser', 'sharing', 'slot0.activation']
-        """
-        return PlacementSpace.of(
-            model,
-            example_input,
-            space=space,
-            order=order,
-            prefix=prefix,
-            rewrite_calls=rewrite_calls,
-            channel_dims=channel_dims,
-        )
+    for_model = staticmethod(PlacementSpace.of)
 
     @property
     def name(self) -> str:

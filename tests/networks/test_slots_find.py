@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from slot_networks import ROWS, Calls
 from torch import nn
 from torch.nn import functional as F
 
@@ -9,22 +10,7 @@ from slaf_automl.activations import find_kind
 from slaf_automl.errors import SlafError
 from slaf_automl.networks.slots import MODULES, find_slots, replace
 
-ROWS = torch.linspace(-1, 1, 8).reshape(2, 4)
 FUNCTIONS = [name for name in MODULES.values() if name != "prelu"]  # which takes a weight
-
-
-class Calls(nn.Module):
-    """A linear layer, and what a function makes of its output."""
-
-    def __init__(self, function, **attributes):
-        super().__init__()
-        self.linear = nn.Linear(4, 4)
-        self.function = [function]  # in a list, so that no attribute holds it
-        for name, value in attributes.items():
-            setattr(self, name, value)
-
-    def forward(self, x):
-        return self.function[0](self, self.linear(x))
 
 
 class BasicBlock(nn.Module):

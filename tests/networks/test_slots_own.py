@@ -4,28 +4,13 @@ import functools
 
 import pytest
 import torch
+from slot_networks import ROWS, Calls
 from torch import nn
 from torch.nn import functional as F
 
 from slaf_automl.activations import SLAF, find_kind
 from slaf_automl.errors import SlafError
 from slaf_automl.networks.slots import find_slots, replace
-
-ROWS = torch.linspace(-1, 1, 8).reshape(2, 4)
-
-
-class Calls(nn.Module):
-    """A linear layer, and what a function makes of its output."""
-
-    def __init__(self, function, **attributes):
-        super().__init__()
-        self.linear = nn.Linear(4, 4)
-        self.function = [function]  # in a list, so that no attribute holds it
-        for name, value in attributes.items():
-            setattr(self, name, value)
-
-    def forward(self, x):
-        return self.function[0](self, self.linear(x))
 
 
 class Doubled(nn.Module):

@@ -6,6 +6,7 @@ import functools
 import pytest
 import torch
 from network_strategies import relu, slaf
+from slot_networks import IMAGES, ROWS, Mixed
 from torch import nn
 from torch.nn import functional as F
 
@@ -13,24 +14,7 @@ from slaf_automl.activations import SLAF
 from slaf_automl.networks.slots import CallSequence, find_slots, replace
 from slaf_automl.spec import Placement
 
-ROWS = torch.linspace(-1, 1, 8).reshape(2, 4)
-IMAGES = torch.linspace(-1, 1, 2 * 3 * 25).reshape(2, 3, 5, 5)
 PLAIN = slaf(normaliser="none")
-
-
-class Net(nn.Module):
-    """A module, a held function and a module under a name of another order."""
-
-    def __init__(self):
-        super().__init__()
-        self.last = nn.Tanh()
-        self.conv, self.bn = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
-        self.first, self.held = nn.ReLU(inplace=True), F.gelu
-        self.linear = nn.Linear(4, 5)
-
-    def forward(self, x):
-        x = self.held(self.first(self.bn(self.conv(x))))
-        return self.last(self.linear(x.mean((2, 3))))
 
 
 def filled(model, example, spec=PLAIN, **options):
@@ -50,9 +34,9 @@ def paths_of(model, kind=SLAF):
 
 
 def test_every_slot_holds_what_the_placement_says():
-    slots = find_slots(Net(), IMAGES)
+    slots = find_slots(Mixed(), IMAGES)
     specs = (slaf(degree=2), slaf(degree=5, hybrid=0.5), relu("input"))
-    new = replace(Net(), Placement(slots, specs))
+    new = replace(Mixed(), Placement(slots, specs))
     assert [slot.id for slot in slots] == ["first#0", "held#0", "last#0"]
     assert (new.first.channels, new.first.degree, new.first.channel_dim) == (4, 2, 1)
     assert (new.held.channels, new.held.degree, new.held.learned) == (4, 5, 2)
@@ -68,7 +52,7 @@ def test_channels_at_the_end():
 
 
 def test_the_network_itself_is_untouched():
-    model = Net()
+    model = Mixed()
     model.bn.eval()
     state, before = copy.deepcopy(model.state_dict()), model.eval()(IMAGES)
     modules = dict(model.named_modules())
@@ -83,12 +67,12 @@ def test_the_network_itself_is_untouched():
 
 
 def test_the_copy_keeps_what_is_not_replaced():
-    model = Net().double()
+    model = Mixed().double()
     model.conv.weight.requires_grad_(False)
     model.train()
     model.bn.eval()
     new = filled(model, IMAGES.double())
-    assert type(new) is Net
+    assert type(new) is Mixed
     kept = {name: t for name, t in new.state_dict().items() if name in model.state_dict()}
     assert same_state(kept, model.state_dict())
     assert not new.conv.weight.requires_grad
@@ -102,17 +86,17 @@ def test_the_copy_keeps_what_is_not_replaced():
 
 def test_building_leaves_the_random_state_alone():
     before = torch.get_rng_state()
-    filled(Net(), IMAGES, slaf())
+    filled(Mixed(), IMAGES, slaf())
     new = torch.get_rng_state()
     with torch.random.fork_rng():
         torch.set_rng_state(before)
-        Net()
+        Mixed()
         assert torch.equal(torch.get_rng_state(), new)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_precisions_run_forward_and_backward(dtype):
-    new = filled(Net().to(dtype), IMAGES.to(dtype), slaf())
+    new = filled(Mixed().to(dtype), IMAGES.to(dtype), slaf())
     output = new(IMAGES.to(dtype))
     output.float().square().sum().backward()
     assert output.dtype == dtype
@@ -121,7 +105,7 @@ def test_precisions_run_forward_and_backward(dtype):
 
 
 def test_everything_learns():
-    new = filled(Net(), IMAGES, slaf())
+    new = filled(Mixed(), IMAGES, slaf())
     new(IMAGES).square().sum().backward()
     idle = [name for name, p in new.named_parameters() if p.grad is None or not p.grad.any()]
     assert idle == []
@@ -152,10 +136,10 @@ def test_the_new_function_is_near_the_old_one(kind, start):
 
 
 def test_slots_left_out_keep_what_they_have():
-    slots = find_slots(Net(), IMAGES)
-    new = replace(Net(), {slots[1]: PLAIN})
+    slots = find_slots(Mixed(), IMAGES)
+    new = replace(Mixed(), {slots[1]: PLAIN})
     assert (type(new.first), type(new.held), type(new.last)) == (nn.ReLU, SLAF, nn.Tanh)
-    assert replace(Net(), {}).held is F.gelu
+    assert replace(Mixed(), {}).held is F.gelu
 
 
 def test_an_object_under_two_names_is_replaced_under_the_one_asked_for():
@@ -228,7 +212,7 @@ def test_hooks_that_change_the_result_still_do():
 
 
 def test_a_partial_function_in_an_attribute():
-    model = Net()
+    model = Mixed()
     model.held = functools.partial(F.leaky_relu, negative_slope=0.3)
     assert isinstance(filled(model, IMAGES).held, SLAF)
 
@@ -263,8 +247,8 @@ def test_lazy_networks():
 
 
 def test_replacing_again_goes_on_from_there():
-    slots = find_slots(Net(), IMAGES)
-    once = replace(Net(), {slots[0]: PLAIN})
+    slots = find_slots(Mixed(), IMAGES)
+    once = replace(Mixed(), {slots[0]: PLAIN})
     left = find_slots(once, IMAGES)
     assert [slot.id for slot in left] == ["held#0", "last#0"]
     assert len(paths_of(replace(once, dict.fromkeys(left, PLAIN)))) == 3

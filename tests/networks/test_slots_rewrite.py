@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from network_strategies import relu, slaf
+from slot_networks import ROWS, TANH, BareCalls, code
 from torch import fx, nn
 from torch.nn import functional as F
 
@@ -12,25 +13,8 @@ from slaf_automl.activations import SLAF
 from slaf_automl.errors import SlafError
 from slaf_automl.networks.slots import find_slots, replace
 
-ROWS = torch.linspace(-1, 1, 8).reshape(2, 4)
-PLAIN = slaf(normaliser="none", start="tanh")
 
-
-class Net(nn.Module):
-    """Two bare ReLUs, a tanh and a module."""
-
-    def __init__(self):
-        super().__init__()
-        self.first, self.second = nn.Linear(4, 6), nn.Linear(6, 6)
-        self.act = nn.GELU()
-
-    def forward(self, x, scale=2.0):
-        """Say so."""
-        x = F.relu(self.first(x)) * scale
-        return self.act(self.second(x).relu_()).tanh()
-
-
-class ByHand(Net):
+class ByHand(BareCalls):
     """The same with modules, as someone would write it."""
 
     def __init__(self, like):
@@ -42,42 +26,23 @@ class ByHand(Net):
         return self.tanh(self.act(self.relu2(self.second(self.relu1(self.first(x)) * scale))))
 
 
-class Code(nn.Module):
-    """Runs the method that a subclass has."""
-
-    def __init__(self):
-        super().__init__()
-        self.linear, self.drop = nn.Linear(4, 4), nn.Dropout(0.5)
-        self.register_buffer("count", torch.zeros(()))
-        self.scale = nn.Parameter(torch.ones(4))
-        self.held = F.relu
-
-
-def rewritten(model, spec=PLAIN, which=None):
+def rewritten(model, spec=TANH, which=None):
     slots = [slot for slot in find_slots(model, ROWS) if which is None or slot.id in which]
     return replace(model, dict.fromkeys(slots, spec), rewrite_calls=True)
 
 
-def code(function, **attributes):
-    """Return a module whose class has this `forward`."""
-    model = type("Mine", (Code,), {"forward": function})()
-    for name, value in attributes.items():
-        setattr(model, name, value)
-    return model
-
-
 def test_bare_calls_are_refused_unless_asked_for():
-    (slot, *_) = find_slots(Net(), ROWS)
+    (slot, *_) = find_slots(BareCalls(), ROWS)
     with pytest.raises(
-        SlafError, match="slot ':relu#0' is a bare call in the code of Net"
+        SlafError, match="slot ':relu#0' is a bare call in the code of BareCalls"
     ) as caught:
-        replace(Net(), {slot: PLAIN})
+        replace(BareCalls(), {slot: TANH})
     assert "or give rewrite_calls=True" in str(caught.value)
 
 
 @pytest.mark.parametrize("training", [False, True])
 def test_it_computes_what_modules_would(training):
-    model = Net().train(training)
+    model = BareCalls().train(training)
     new = rewritten(model, slaf())
     assert torch.equal(model(ROWS), model(ROWS))
     assert isinstance(new.act, SLAF)
@@ -93,7 +58,7 @@ def test_it_computes_what_modules_would(training):
 
 
 def test_only_the_second_of_two_calls():
-    model = Net()
+    model = BareCalls()
     new = rewritten(model, which={":relu#1"})
     hidden = new.second(F.relu(new.first(ROWS)) * 2)
     assert torch.equal(new(ROWS), new.act(new.slaf_relu_1(hidden)).tanh())
@@ -101,28 +66,28 @@ def test_only_the_second_of_two_calls():
 
 
 def test_the_class_is_a_subclass_of_its_own():
-    model = Net()
+    model = BareCalls()
     new = rewritten(model)
-    assert isinstance(new, Net)
-    assert type(new) is not Net
-    assert (type(new).__name__, type(new).__module__) == ("Net", Net.__module__)
-    assert type(model) is Net
+    assert isinstance(new, BareCalls)
+    assert type(new) is not BareCalls
+    assert (type(new).__name__, type(new).__module__) == ("BareCalls", BareCalls.__module__)
+    assert type(model) is BareCalls
     assert "forward" not in vars(model)
 
 
 def test_hooks_names_and_modes_stay():
-    model, seen = nn.Sequential(Net(), nn.Linear(6, 1)).eval(), []
+    model, seen = nn.Sequential(BareCalls(), nn.Linear(6, 1)).eval(), []
     model[0].register_forward_hook(lambda m, args, out: seen.append(type(m).__name__))
     new = rewritten(model)
     seen.clear()
     new(ROWS)
-    assert seen == ["Net"]
+    assert seen == ["BareCalls"]
     assert not any(m.training for m in new.modules())
     assert new[0].slaf_relu_0.slot == "0.slaf_relu_0"
 
 
 def test_an_inner_module():
-    model = nn.Sequential(nn.Linear(4, 4), Net())
+    model = nn.Sequential(nn.Linear(4, 4), BareCalls())
     assert [slot.id for slot in find_slots(model, ROWS)][:2] == ["1:relu#0", "1:relu#1"]
     new = rewritten(model)
     assert type(new) is nn.Sequential
@@ -130,16 +95,16 @@ def test_an_inner_module():
 
 
 def test_copies_and_states_of_the_result():
-    new = rewritten(Net())
+    new = rewritten(BareCalls())
     again = copy.deepcopy(new)
     assert torch.equal(again(ROWS), new(ROWS))
-    other = rewritten(Net())
+    other = rewritten(BareCalls())
     other.load_state_dict(new.state_dict())
     assert torch.equal(other(ROWS), new(ROWS))
 
 
 def test_exact_functions_change_nothing():
-    model = Net()
+    model = BareCalls()
     new = rewritten(model, relu(), which={":relu#0", ":relu#1"})
     assert torch.equal(new(ROWS), model(ROWS))
 
@@ -176,7 +141,7 @@ def test_buffers_and_parameters_stay_live():
 
 
 def test_a_graph_module():
-    model = fx.symbolic_trace(Net())
+    model = fx.symbolic_trace(BareCalls())
     new = rewritten(model, which={":relu#0"})
     assert torch.equal(copy.deepcopy(new)(ROWS), new(ROWS))
     assert torch.equal(
@@ -189,7 +154,7 @@ def test_modules_without_slots_are_not_traced():
     class Outer(nn.Module):
         def __init__(self):
             super().__init__()
-            self.inner = Net()
+            self.inner = BareCalls()
 
         def forward(self, x):
             return self.inner(x) if x.sum() < 100 else x

@@ -4,53 +4,17 @@ import random
 
 import pytest
 import torch
-from network_strategies import slaf
+from slot_networks import ROWS, TANH, BareCalls, code
 from torch import nn
 from torch.nn import functional as F
 
 from slaf_automl.errors import SlafError
 from slaf_automl.networks.slots import find_slots, replace
 
-ROWS = torch.linspace(-1, 1, 8).reshape(2, 4)
-PLAIN = slaf(normaliser="none", start="tanh")
 
-
-class Net(nn.Module):
-    """Two bare ReLUs, a tanh and a module."""
-
-    def __init__(self):
-        super().__init__()
-        self.first, self.second = nn.Linear(4, 6), nn.Linear(6, 6)
-        self.act = nn.GELU()
-
-    def forward(self, x, scale=2.0):
-        """Say so."""
-        x = F.relu(self.first(x)) * scale
-        return self.act(self.second(x).relu_()).tanh()
-
-
-class Code(nn.Module):
-    """Runs the method that a subclass has."""
-
-    def __init__(self):
-        super().__init__()
-        self.linear, self.drop = nn.Linear(4, 4), nn.Dropout(0.5)
-        self.register_buffer("count", torch.zeros(()))
-        self.scale = nn.Parameter(torch.ones(4))
-        self.held = F.relu
-
-
-def rewritten(model, spec=PLAIN, which=None):
+def rewritten(model, spec=TANH, which=None):
     slots = [slot for slot in find_slots(model, ROWS) if which is None or slot.id in which]
     return replace(model, dict.fromkeys(slots, spec), rewrite_calls=True)
-
-
-def code(function, **attributes):
-    """Return a module whose class has this `forward`."""
-    model = type("Mine", (Code,), {"forward": function})()
-    for name, value in attributes.items():
-        setattr(model, name, value)
-    return model
 
 
 def refusal(model, **options):
@@ -148,16 +112,16 @@ def test_code_of_which_a_trace_tells_less_is_refused(forward, named, inner):
 
 
 def test_a_patched_forward_is_refused():
-    model = Net()
+    model = BareCalls()
     model.forward = lambda x: F.relu(model.first(x))
     assert "is patched" in refusal(model)
 
 
 def test_other_code_than_the_slots_came_from_is_refused():
-    slots = find_slots(Net(), ROWS)
+    slots = find_slots(BareCalls(), ROWS)
     with pytest.raises(SlafError, match=r"\(Linear\) has no call 0 of relu; find the slots again"):
-        replace(nn.Linear(4, 6), {slots[0]: PLAIN}, rewrite_calls=True)
-    model = Net()
+        replace(nn.Linear(4, 6), {slots[0]: TANH}, rewrite_calls=True)
+    model = BareCalls()
     model.slaf_relu_0 = nn.Identity()
     with pytest.raises(SlafError, match="has an attribute 'slaf_relu_0' already; fill all slots"):
-        replace(model, {slots[0]: PLAIN}, rewrite_calls=True)
+        replace(model, {slots[0]: TANH}, rewrite_calls=True)

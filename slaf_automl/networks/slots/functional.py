@@ -88,7 +88,7 @@ def _recode(module: nn.Module, graph: fx.Graph) -> None:
 
 def _activation(node: fx.Node) -> str | None:
     if node.op == "call_function":
-        return FUNCTIONS.get(node.target)  # type: ignore[arg-type]
+        return FUNCTIONS.get(node.target) if callable(node.target) else None
     if node.op == "call_method":
         return _METHODS.get(str(node.target))
     return None

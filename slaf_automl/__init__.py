@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from slaf_automl.api import SearchResult, search
     from slaf_automl.errors import SlafError
     from slaf_automl.export import load
+    from slaf_automl.front import Front, search_front
     from slaf_automl.networks.slots import deploy_slots, find_slots, replace, sensitivity_order
     from slaf_automl.spaces import SearchSpace
     from slaf_automl.spec import (
@@ -36,6 +37,8 @@ _HOMES = {
     "fit_activation": "activations",
     "SearchResult": "api",
     "search": "api",
+    "Front": "front",
+    "search_front": "front",
     "SlafError": "errors",
     "load": "export",
     "deploy_slots": "networks.slots",
@@ -66,6 +69,7 @@ __all__ = [
     "Candidate",
     "Cost",
     "DataInfo",
+    "Front",
     "Placement",
     "PruningCallback",
     "Recipe",
@@ -82,6 +86,7 @@ __all__ = [
     "load",
     "replace",
     "search",
+    "search_front",
     "sensitivity_order",
 ]
 

@@ -1,4 +1,4 @@
-"""The command line: `slaf-automl search | export | predict | spaces`.
+"""The command line: `slaf-automl search | front | export | predict | spaces`.
 
 Exit status 0 on success, 2 with one line on standard error for anything the user can mend, 130
 after a third Ctrl-C.
@@ -71,6 +71,7 @@ def _parser() -> ArgumentParser:
     )
     commands = parser.add_subcommands(required=True, dest="command")
     commands.add_subcommand("search", _search_parser(), help="search, confirm and export")
+    commands.add_subcommand("front", _front_parser(), help="trade the metric for size")
     commands.add_subcommand("export", _export_parser(), help="write a found model as one file")
     commands.add_subcommand("predict", _predict_parser(), help="predict the rows of a file")
     commands.add_subcommand("spaces", _spaces_parser(), help="list search spaces, or show one")
@@ -104,6 +105,28 @@ def _search_parser() -> ArgumentParser:
     return parser
 
 
+def _front_parser() -> ArgumentParser:
+    parser = _Parser(description="Search how much of the metric each size of network can give.")
+    add = parser.add_argument
+    add("data", type=str, help="CSV file or sklearn:NAME")
+    add("--config", action="config", help="YAML file with these options")
+    add("--costs", type=str, default="parameters", help="one or two of parameters, macs, relus")
+    add("--target", type=str | None, help="column to predict (default: the CSV's last)")
+    add("--budget", type=int | None, help="most values the network may store")
+    add("--macs", type=int | None, help="most multiply-accumulates for one example")
+    add("--relus", type=int | None, help="most ReLU and comparison evaluations for one example")
+    add("--trials", type=int, default=64, help="finished trials of each arm")
+    add("--space", type=str, default="mlp", help="name of a shipped space, or a YAML file")
+    add("--out", type=str, required=True, help="run folder; the same one again resumes or extends")
+    add("--seed", type=int, default=0, help="of sampling, initial weights and batches")
+    add("--task", type=str | None, help="classification or regression (default: by the target)")
+    add("--metric", type=str | None, help="what is optimised (default: accuracy or rmse)")
+    add("--split", type=int, default=0, help="number of the random split")
+    add("--timeout", type=float | None, help="seconds after which to end")
+    add("--plot", type=str | None, help="HTML file to draw to (needs slaf-automl[report])")
+    return parser
+
+
 def _export_parser() -> ArgumentParser:
     parser = _Parser(description="Write a found model as one ONNX or safetensors file.")
     parser.add_argument("run", type=str, help="run folder or bundle")
@@ -123,6 +146,8 @@ def _predict_parser() -> ArgumentParser:
 def _spaces_parser() -> ArgumentParser:
     parser = _Parser(description="List the shipped search spaces, or show one.")
     parser.add_argument("name", type=str | None, nargs="?", help="a space's name or YAML file")
+    parser.add_argument("--data", type=str | None, help="file to say the smallest budget for")
+    parser.add_argument("--target", type=str | None, help="its column to predict")
     return parser
 
 
@@ -131,11 +156,8 @@ def _search(options: Namespace) -> None:
     from slaf_automl.spec import Budget
 
     arguments: dict[str, Any] = {k: v for k, v in options.as_dict().items() if k != "config"}
-    limits = {name: arguments.pop(name) for name in ("budget", "macs", "relus", "depth")}
-    if all(limit is None for limit in limits.values()):
-        raise SlafError("no budget", expected="at least one of --budget, --macs, --relus, --depth")
-    budget = Budget(limits.pop("budget"), **limits)
-    result = search(arguments.pop("data"), budget=budget, **arguments, log=_say)
+    limits = _limits(arguments, ("budget", "macs", "relus", "depth"))
+    result = search(arguments.pop("data"), budget=Budget(**limits), **arguments, log=_say)
     figures = result.metrics["data"]
     print(
         f"{figures['source']}, split {figures['split']}: {figures['validation_rows']} validation "
@@ -143,6 +165,37 @@ def _search(options: Namespace) -> None:
     )
     print(result)
     print(f"bundle: {result.folder / 'best'}")
+
+
+def _limits(arguments: dict[str, Any], names: tuple[str, ...]) -> dict[str, int]:
+    """Take the limits out of the options, by the names of their costs."""
+    given = {name: arguments.pop(name) for name in names}
+    if all(limit is None for limit in given.values()):
+        raise SlafError("no budget", expected="at least one of --" + ", --".join(names))
+    return {name.replace("budget", "parameters"): limit for name, limit in given.items()}
+
+
+def _front(options: Namespace) -> None:
+    from slaf_automl.front import search_front
+    from slaf_automl.report.front import require_plot
+    from slaf_automl.spec import Budget
+
+    arguments: dict[str, Any] = {k: v for k, v in options.as_dict().items() if k != "config"}
+    limits = _limits(arguments, ("budget", "macs", "relus"))
+    costs, plot = arguments.pop("costs"), arguments.pop("plot")
+    if plot is not None:
+        require_plot()
+    front = search_front(
+        arguments.pop("data"),
+        costs=tuple(cost.strip() for cost in costs.split(",")),
+        budget=Budget(**limits),
+        **arguments,
+    )
+    print(front)
+    if front.stopped is not None:
+        _say(f"stopped by {front.stopped}; the same command again goes on")
+    if plot is not None:
+        print(f"plot: {front.plot(plot)}")
 
 
 def _say(text: str) -> None:
@@ -179,13 +232,23 @@ def _predict(options: Namespace) -> None:
 
 
 def _spaces(options: Namespace) -> None:
-    from slaf_automl.spaces import shipped_names, space_description
+    from slaf_automl.spaces import SearchSpace, shipped_names, space_description
 
-    print("\n".join(shipped_names()) if options.name is None else space_description(options.name))
+    if options.name is None:
+        print("\n".join(shipped_names()))
+        return
+    print(space_description(options.name))
+    if options.data is not None:
+        from slaf_automl.training import TableData
+
+        table = TableData.load(options.data, options.target)
+        smallest = SearchSpace.load(options.name).smallest_budget(table)
+        print(f"  {'smallest budget':20} {smallest.in_words()} for {options.data}")
 
 
 _COMMANDS: dict[str, Callable[[Namespace], None]] = {
     "search": _search,
+    "front": _front,
     "export": _export,
     "predict": _predict,
     "spaces": _spaces,

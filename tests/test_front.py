@@ -1,10 +1,12 @@
 """Pareto fronts: sizes within the budget, resumable, one clear line for bad input."""
 
 import json
+import sys
 
 import optuna
 import pytest
 
+from slaf_automl.cli import main
 from slaf_automl.errors import SlafError
 from slaf_automl.front import search_front
 from slaf_automl.networks import count_cost
@@ -68,3 +70,51 @@ def test_a_budget_without_a_size_is_refused():
     data = TableData.load("sklearn:wine")
     with pytest.raises(SlafError, match="a limit on parameters or macs"):
         SizedSpace(SearchSpace.load("mlp"), data, Budget(relus=100))
+
+
+@pytest.mark.slow
+def test_the_command_prints_and_draws(tmp_path, quick_space, capsys):
+    pytest.importorskip("plotly", reason="needs slaf-automl[report]")
+    out, plot = tmp_path / "front", tmp_path / "front.html"
+    words = ["front", "sklearn:wine", "--budget", "300", "--trials", "2", "--out", str(out)]
+    assert main([*words, "--space", str(quick_space), "--plot", str(plot)]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("validation accuracy against parameters")
+    assert f"plot: {plot}" in printed
+    assert "relu, front" in plot.read_text()
+
+
+def test_a_plot_without_plotly_is_refused_before_the_search(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "plotly.graph_objects", None)
+    out = tmp_path / "front"
+    words = ["front", "sklearn:wine", "--budget", "300", "--out", str(out), "--plot", "x.html"]
+    assert main(words) == 2
+    assert "slaf-automl[report]" in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--budget", "3"], "a budget of 3 parameters; expected at least"),
+        ([], "no budget; expected at least one of --budget, --macs, --relus"),
+        (["--budget", "300", "--costs", "parameters,depth"], "one or two of parameters"),
+        (["--relus", "50"], "a limit on parameters or macs"),
+        (["--budget", "300", "--space", "placement"], "for_model"),
+        (["--budget", "300", "--trials", "0"], "trials 0; expected an integer of at least 1"),
+    ],
+)
+def test_bad_words_get_one_line_and_status_2(words, message, tmp_path, capsys):
+    out = tmp_path / "front"
+    assert main(["front", "sklearn:wine", "--out", str(out), *words]) == 2
+    complaint = capsys.readouterr().err
+    assert message in complaint
+    assert len(complaint.splitlines()) == 1
+    assert not out.exists()
+
+
+def test_a_space_says_the_smallest_budget_for_data(capsys):
+    assert main(["spaces", "mlp", "--data", "sklearn:iris"]) == 0
+    printed = capsys.readouterr().out.splitlines()[-1]
+    smallest = SearchSpace.load("mlp").smallest_budget(TableData.load("sklearn:iris"))
+    assert printed.split(maxsplit=2)[2] == f"{smallest.parameters} parameters for sklearn:iris"

@@ -72,13 +72,7 @@ def plot_front(
     Raises:
         SlafError: plotly is not installed.
     """
-    try:
-        go: Any = importlib.import_module("plotly.graph_objects")
-    except ImportError:
-        raise SlafError(
-            "a plot without plotly", remedy="pip install 'slaf-automl[report]'"
-        ) from None
-    figure = go.Figure()
+    figure = require_plot().Figure()
     for arm, points in fronts.items():
         seen = trials[arm]
         style: dict[str, Any] = {"color": _COLOURS[arm]}
@@ -105,6 +99,16 @@ def plot_front(
         title=f"{metric} against {' and '.join(COSTS[cost].word for cost in costs)}",
     )
     figure.write_html(path, include_plotlyjs=True)
+
+
+def require_plot() -> Any:
+    """Return plotly's graph objects, or raise a `SlafError` that says how to install it."""
+    try:
+        return importlib.import_module("plotly.graph_objects")
+    except ImportError:
+        raise SlafError(
+            "a plot without plotly", remedy="pip install 'slaf-automl[report]'"
+        ) from None
 
 
 def _sizes(seen: Sequence[tuple[float, ...]]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import optuna
 
 from slaf_automl.export import copy_bundle
 from slaf_automl.networks import DeployedMLP
-from slaf_automl.plan import Plan, load_table, open_run, require_counts
+from slaf_automl.plan import Plan, load_table, open_run, passes_ahead, require_counts
 from slaf_automl.report import result_table
 from slaf_automl.spaces import SearchSpace
 from slaf_automl.spec import Budget, Candidate
@@ -138,7 +138,10 @@ def search(
     require_accelerator(accelerator)
     folder = Path(tempfile.mkdtemp(prefix="slaf_automl-") if out is None else out)
     try:
-        with open_run(folder, storage, timeout) as (run, interruption):
+        with (
+            open_run(folder, storage, timeout) as (run, interruption),
+            passes_ahead(plan.space, accelerator),
+        ):
             arms = plan.arms(run)
             stopped = plan.run_trials(run, arms, interruption)
             bundle = plan.conclude(run, arms, interruption)

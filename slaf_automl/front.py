@@ -13,7 +13,7 @@ from slaf_automl.driver.run import Direction
 from slaf_automl.errors import SlafError
 from slaf_automl.files import write_json
 from slaf_automl.networks import count_cost
-from slaf_automl.plan import load_table, open_run, require_counts
+from slaf_automl.plan import load_table, open_run, passes_ahead, require_counts
 from slaf_automl.report.front import front_table, plot_front
 from slaf_automl.spaces import SearchSpace, SizedSpace
 from slaf_automl.spec import COSTS, Budget, Candidate
@@ -156,7 +156,10 @@ def search_front(
     spaces = {"mix": sized}
     if found.has_twin(table, limits):
         spaces["relu"] = sized.control()
-    with open_run(Path(out), storage, timeout) as (run, interruption):
+    with (
+        open_run(Path(out), storage, timeout) as (run, interruption),
+        passes_ahead(found, accelerator),
+    ):
         arms = []
         for name, part in spaces.items():
             identity = Identity(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from optuna.exceptions import StorageInternalError
 
+from slaf_automl.activations.passes import compiled_ahead
 from slaf_automl.conclusion import Conclusion
 from slaf_automl.driver import (
     Arm,
@@ -164,6 +166,12 @@ def open_run(
             f"the storage failed: {str(error)[:200]}",
             remedy="run the same command again to go on",
         ) from None
+
+
+def passes_ahead(space: SearchSpace, accelerator: str) -> AbstractContextManager[None]:
+    """Return a context in which the space's compiled passes are made, if it trains on a CPU."""
+    on_cpu = accelerator == "cpu" or not torch.cuda.is_available()
+    return compiled_ahead(space.degrees if on_cpu else ())
 
 
 def load_table(data: Any, target: str | None, task: str | None, split: int, seed: int) -> TableData:

@@ -87,6 +87,15 @@ class SearchSpace:
         """The space's name."""
         return self.file.name
 
+    @property
+    def degrees(self) -> tuple[int, ...]:
+        """Every degree that a SLAF of the space may have; none where all slots are ReLU."""
+        if not searches_slaf(self.file):
+            return ()
+        values = self.file.dimensions["slot.degree"].values()
+        least, most = (int(pick(int(v or 1) for v in values)) for pick in (min, max))
+        return tuple(range(least, most + 1))
+
     def description(self) -> str:
         """Return the dimensions and their values as text, one a line."""
         lines = [f"{self.name} (version {self.file.version}, family {self.file.family})"]

@@ -227,3 +227,9 @@ def test_log_scales_of_integers_are_asked_for_as_promised(tmp_path):
         asked |= ask(space, DIGITS, BUDGET, seed)[0].distributions
     assert {"depth", "slot0.degree"} <= asked.keys()
     assert asked == {name: promised[name] for name in asked}
+
+
+def test_the_degrees_that_a_space_may_ask_for():
+    assert MLP.degrees == (2, 3, 4, 5, 6)
+    assert MLP.control().degrees == ()
+    assert SearchSpace.load("published").degrees[-1] >= 7

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from slaf_automl.activations.passes.apply import NO_STATISTICS, Passes, Statistics
+from slaf_automl.activations.passes.compiler import compiled_ahead
 from slaf_automl.activations.passes.form import Form, Source
 
-__all__ = ["NO_STATISTICS", "Form", "Passes", "Source", "Statistics"]
+__all__ = ["NO_STATISTICS", "Form", "Passes", "Source", "Statistics", "compiled_ahead"]

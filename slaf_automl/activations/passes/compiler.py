@@ -13,6 +13,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,7 @@ _SOURCE = Path(__file__).with_name("kernel.cpp")
 _REALS = {torch.float32: ("float", "int32_t"), torch.float64: ("double", "int64_t")}
 _OPTIONS = (("-march=native", "-fopenmp"), ("-march=native",), ("-mcpu=native",), ())
 _TIMEOUT = 120.0
+_compiling = threading.Lock()
 _log = logging.getLogger("slaf_automl")
 
 
@@ -55,12 +59,42 @@ def kernel(degree: int, dtype: torch.dtype) -> Kernel | None:
             "install g++ or set CXX"
         )
         return None
-    for options in _OPTIONS:
-        library = _library(compiler, options, degree, dtype)
-        if library is not None:
-            return _bound(library)
+    with _compiling:  # Who comes second finds the file.
+        for options in _OPTIONS:
+            library = _library(compiler, options, degree, dtype)
+            if library is not None:
+                return _bound(library)
     _say(f"{' '.join(compiler)} cannot compile the SLAF passes: they run in plain PyTorch, slower")
     return None
+
+
+@contextmanager
+def compiled_ahead(degrees: Iterable[int]) -> Iterator[None]:
+    """Within the block, compile the float32 passes of these degrees in the background, in turn.
+
+    A short search would otherwise wait a second at each degree that it meets first; on a second
+    core it need not. Which passes a SLAF runs in does not depend on it: `kernel` waits for what it
+    needs. Leaving the block waits for the compilation that is under way, if any.
+
+    Example:
+        >>> with compiled_ahead([3]):
+        ...     found = kernel(3, torch.float32)
+    """
+    stop = threading.Event()
+
+    def compile_in_turn() -> None:
+        for degree in degrees:
+            if stop.is_set():
+                return
+            kernel(degree, torch.float32)
+
+    thread = threading.Thread(target=compile_in_turn, name="slaf_automl kernels", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def _compiler() -> tuple[str, ...] | None:
@@ -103,6 +137,7 @@ def _compile(command: tuple[str, ...], target: Path) -> None:
             check=True,
             capture_output=True,
             timeout=_TIMEOUT,
+            start_new_session=True,  # Ctrl-C at a search is not meant for the compiler.
         )
         os.chmod(partial, 0o700)
         os.replace(partial, target)

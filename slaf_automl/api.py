@@ -13,7 +13,7 @@ from typing import Any
 import optuna
 
 from slaf_automl.export import copy_bundle
-from slaf_automl.networks import DeployedMLP
+from slaf_automl.networks import DeployedNetwork
 from slaf_automl.plan import Plan, load_table, open_run, passes_ahead, require_counts
 from slaf_automl.report import result_table
 from slaf_automl.spaces import SearchSpace
@@ -42,7 +42,7 @@ class SearchResult:
     study: optuna.Study
     control: optuna.Study | None
     best: Candidate
-    model: DeployedMLP
+    model: DeployedNetwork
     metrics: Mapping[str, Any]
     folder: Path
     stopped: str | None

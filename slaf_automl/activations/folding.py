@@ -49,16 +49,17 @@ class Folded:
     output: Affine
 
 
-def fold_linear(
+def fold_layer(
     weight: Tensor, bias: Tensor, before: Affine, after: Affine
 ) -> tuple[Tensor, Tensor]:
-    """Fold an affine map of the inputs and one of the outputs into a linear layer.
+    """Fold an affine map of the inputs and one of the outputs into a linear layer or convolution.
 
     after(W·before(x) + b) = W'·x + b' with W' = diag(s₂)·W·diag(s₁) and
-    b' = s₂·(W·t₁ + b) + t₂; computed in float64.
+    b' = s₂·(W·t₁ + b) + t₂; computed in float64. In a convolution all places of a window add up;
+    one that pads with zeros can take no shift t₁.
 
     Args:
-        weight: W, `(outputs, inputs)`.
+        weight: W, `(outputs, inputs, *window)`.
         bias: b, `(outputs,)`.
         before: the map of the inputs (s₁, t₁).
         after: the map of the outputs (s₂, t₂).
@@ -70,4 +71,7 @@ def fold_linear(
     device = weight.device
     s1, t1 = before.scale.to(device), before.shift.to(device)
     s2, t2 = after.scale.to(device), after.shift.to(device)
-    return s2[:, None] * weight * s1[None, :], s2 * (weight @ t1 + bias) + t2
+    window = [1] * (weight.ndim - 2)
+    summed = weight.flatten(2).sum(2) if window else weight
+    folded = s2.reshape(-1, 1, *window) * weight * s1.reshape(1, -1, *window)
+    return folded, s2 * (summed @ t1 + bias) + t2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
@@ -18,18 +20,46 @@ from slaf_automl.spec import ActivationSpec
 _MAPS = ("input_scale", "input_shift", "output_scale", "output_shift")
 
 
+@dataclass(frozen=True)
+class Absorbed:
+    """Which affine maps of a slot the layers around take.
+
+    Args:
+        before: the map of the input.
+        scale: the scale of the output.
+        shift: the constants of the output.
+    """
+
+    before: bool = False
+    scale: bool = False
+    shift: bool = False
+
+    @property
+    def maps(self) -> tuple[str, ...]:
+        """Names of the absorbed maps."""
+        return (*_MAPS[: 2 * self.before], *_MAPS[2:3][: self.scale], *_MAPS[3:][: self.shift])
+
+
+ALL_ABSORBED = Absorbed(before=True, scale=True, shift=True)
+"""The slot is its plain function alone."""
+
+NONE_ABSORBED = Absorbed()
+"""The slot stores all its maps itself."""
+
+
 class Standalone(nn.Module):
     """The deployed form of one slot of any network, s_out·g(s_in·x + t_in) + t_out per channel.
 
-    g is the kind's deployed function (`Polynomial`, `Expansion`, ReLU). In a network of this
-    package the layers around take the affine maps; in anyone's network they are stored here, each
-    only as long as the spec needs it: nothing for an identity, one number for a clip range without
-    statistics, a row's constant, one per channel for statistics. Input and output `(N, C, *)`.
+    g is the kind's deployed function (`Polynomial`, `Expansion`, ReLU). Affine maps that the layers
+    around cannot take are stored here, each only as long as the spec needs it: nothing for an
+    identity, one number for a clip range without statistics, a row's constant, one per channel for
+    statistics. Input and output `(N, C, *)`.
 
     Args:
         spec: what fills the slot, of kind `relu` or `slaf`.
         channels: C.
         channel_dim: where the channels are.
+        absorbed: what the layers around take; nothing in a network that is not this package's.
 
     Raises:
         ActivationError: another kind.
@@ -41,12 +71,21 @@ class Standalone(nn.Module):
         33
     """
 
-    def __init__(self, spec: ActivationSpec, channels: int, *, channel_dim: int = 1) -> None:
+    def __init__(
+        self,
+        spec: ActivationSpec,
+        channels: int,
+        *,
+        channel_dim: int = 1,
+        absorbed: Absorbed = NONE_ABSORBED,
+    ) -> None:
         super().__init__()
         self.channel_dim = channel_dim
         parts = _parts(spec, channels)
         self.sizes = [count for _, count in parts]
-        self.parts = nn.ModuleList(_Part(part, count, channel_dim) for part, count in parts)
+        self.parts = nn.ModuleList(
+            _Part(part, count, channel_dim, absorbed) for part, count in parts
+        )
         self.requires_grad_(False).eval()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -63,14 +102,16 @@ class Standalone(nn.Module):
 class _Part(nn.Module):
     """Channels of one function: SLAF alone, or ReLU alone."""
 
-    def __init__(self, spec: ActivationSpec, channels: int, channel_dim: int) -> None:
+    def __init__(
+        self, spec: ActivationSpec, channels: int, channel_dim: int, absorbed: Absorbed
+    ) -> None:
         super().__init__()
         self.channels = channels
         self.channel_dim = channel_dim
         self.function = find_kind(spec.kind).deployed(spec, channels)
         if isinstance(self.function, (Polynomial, Expansion)):
             self.function.channel_dim = channel_dim
-        lengths = _lengths(spec, channels)
+        lengths = _lengths(spec, channels, absorbed)
         for name in _MAPS:
             length = lengths.get(name, 0)
             self.register_buffer(name, torch.zeros(length) if length else None)
@@ -103,7 +144,12 @@ class _Part(nn.Module):
 
 
 def deploy_alone(
-    module: nn.Module, spec: ActivationSpec, channels: int, *, channel_dim: int = 1
+    module: nn.Module,
+    spec: ActivationSpec,
+    channels: int,
+    *,
+    channel_dim: int = 1,
+    absorbed: Absorbed = NONE_ABSORBED,
 ) -> Standalone:
     """Return the deployed form of a trained activation, folded in float64, in float32 on the CPU.
 
@@ -112,6 +158,7 @@ def deploy_alone(
         spec: what it was built from.
         channels: number of channels.
         channel_dim: where they are.
+        absorbed: what the layers around take.
 
     Raises:
         ActivationError: statistics that were never set, or an activation that cannot be folded.
@@ -119,13 +166,15 @@ def deploy_alone(
     if not isinstance(module, Foldable):
         raise ActivationError(f"a {type(module).__name__} to deploy", expected="a SLAF or its ReLU")
     folded = module.fold()
-    alone = Standalone(spec, channels, channel_dim=channel_dim)
+    alone = Standalone(spec, channels, channel_dim=channel_dim, absorbed=absorbed)
     start = 0
     for part in alone.parts:
         assert isinstance(part, _Part)
         end = start + part.channels
         inner = Affine(folded.input.scale[start:end], folded.input.shift[start:end])
         outer = Affine(folded.output.scale[start:end], folded.output.shift[start:end])
+        if absorbed.scale:  # s·g + t = s·(g + t/s), and s is applied later
+            outer = Affine(outer.scale, outer.shift / outer.scale)
         part.take(inner, outer)
         if state := part.function.state_dict():
             trained = folded.function.state_dict()
@@ -134,7 +183,9 @@ def deploy_alone(
     return alone
 
 
-def standalone_values(spec: ActivationSpec, channels: int) -> int:
+def standalone_values(
+    spec: ActivationSpec, channels: int, absorbed: Absorbed = NONE_ABSORBED
+) -> int:
     """Return how many values `Standalone` stores, without building it.
 
     Example:
@@ -143,7 +194,8 @@ def standalone_values(spec: ActivationSpec, channels: int) -> int:
         48
     """
     return sum(
-        find_kind(part.kind).stored_values(part, count) + sum(_lengths(part, count).values())
+        find_kind(part.kind).stored_values(part, count)
+        + sum(_lengths(part, count, absorbed).values())
         for part, count in _parts(spec, channels)
     )
 
@@ -165,8 +217,13 @@ def _parts(spec: ActivationSpec, channels: int) -> list[tuple[ActivationSpec, in
     return parts if channels > learned else parts[:1]
 
 
-def _lengths(spec: ActivationSpec, channels: int) -> dict[str, int]:
+def _lengths(spec: ActivationSpec, channels: int, absorbed: Absorbed) -> dict[str, int]:
     """Return how many numbers of each affine map one part stores."""
+    lengths = _all_lengths(spec, channels)
+    return {name: count for name, count in lengths.items() if name not in absorbed.maps}
+
+
+def _all_lengths(spec: ActivationSpec, channels: int) -> dict[str, int]:
     normaliser = str(spec["normaliser"])
     before = dict.fromkeys(_MAPS[:2], channels)
     if spec.kind == "relu":
@@ -180,3 +237,18 @@ def _lengths(spec: ActivationSpec, channels: int) -> dict[str, int]:
     if spec["clip"] is None:
         return constants
     return {**(before if normaliser == "element" else {"input_scale": 1}), **constants}
+
+
+def scaled_channels(spec: ActivationSpec, channels: int, absorbed: Absorbed = NONE_ABSORBED) -> int:
+    """Return how many channels `Standalone` scales, before or after: a multiplication each.
+
+    Example:
+        >>> from slaf_automl.activations import find_kind
+        >>> scaled_channels(find_kind("slaf").spec(normaliser="element"), 8)
+        8
+    """
+    total = 0
+    for part, count in _parts(spec, channels):
+        lengths = _lengths(part, count, absorbed)
+        total += count * sum(name in lengths for name in ("input_scale", "output_scale"))
+    return total

@@ -17,7 +17,7 @@ from slaf_automl.errors import BundleError, SlafError
 from slaf_automl.export.card import model_card
 from slaf_automl.export.onnx import to_onnx
 from slaf_automl.files import make_folder, read_json, replace_folder, write_bytes, write_json
-from slaf_automl.networks import DeployedMLP, count_cost, require_fit
+from slaf_automl.networks import DeployedNetwork, count_cost, require_fit
 from slaf_automl.spec import SCHEMA, Candidate, DataInfo
 from slaf_automl.training import find_metric
 
@@ -35,7 +35,7 @@ class Bundle:
         metrics: its evidence; see `metrics.json`.
     """
 
-    network: DeployedMLP
+    network: DeployedNetwork
     candidate: Candidate
     info: DataInfo
     metrics: Mapping[str, Any]
@@ -96,7 +96,7 @@ def read_bundle(path: str | Path) -> Bundle:
         candidate = Candidate.from_json(document.get("candidate", {}))
         info = DataInfo.from_json(document.get("data", {}))
         require_fit(candidate, info)
-        network = DeployedMLP(candidate.architecture)
+        network = DeployedNetwork(candidate.architecture)
         state = load_file(folder / "model.safetensors")
         for name, tensor in state.items():
             if tensor.dtype != torch.float32 or not bool(torch.isfinite(tensor).all()):
@@ -131,7 +131,7 @@ def find_bundle(path: str | Path) -> Path:
     )
 
 
-def load(bundle: str | Path) -> DeployedMLP:
+def load(bundle: str | Path) -> DeployedNetwork:
     """Load the network of a bundle (or of a run folder), in evaluation mode.
 
     The network takes raw float32 features `(N, inputs)` in the order of `candidate.json` and

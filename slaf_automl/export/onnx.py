@@ -17,7 +17,7 @@ from onnx import TensorProto, helper
 from torch import Tensor, nn
 
 from slaf_automl.errors import BundleError
-from slaf_automl.networks import DeployedMLP
+from slaf_automl.networks import DeployedNetwork
 from slaf_automl.spec import DataInfo, dumps
 
 OPSET = 18
@@ -31,7 +31,7 @@ TOLERANCE = 1e-4
 class _Head(nn.Module):
     """The network with what its users want of it beside the raw outputs."""
 
-    def __init__(self, network: DeployedMLP, info: DataInfo) -> None:
+    def __init__(self, network: DeployedNetwork, info: DataInfo) -> None:
         super().__init__()
         self.network = network
         self.task = info.task
@@ -52,7 +52,7 @@ def class_probabilities(outputs: Tensor) -> Tensor:
     return torch.softmax(outputs, 1)
 
 
-def to_onnx(network: DeployedMLP, info: DataInfo, sample: Tensor, spread: float) -> bytes:
+def to_onnx(network: DeployedNetwork, info: DataInfo, sample: Tensor, spread: float) -> bytes:
     """Return the network as an ONNX model, checked against the network in onnxruntime.
 
     Input `features` `(rows, inputs)` float32, raw. Outputs: `output` `(rows, outputs)` (logits, or
@@ -124,7 +124,7 @@ def _append_labels(model: Any, info: DataInfo) -> None:
 
 
 def _require_parity(
-    content: bytes, network: DeployedMLP, info: DataInfo, sample: Tensor, spread: float
+    content: bytes, network: DeployedNetwork, info: DataInfo, sample: Tensor, spread: float
 ) -> None:
     with torch.no_grad():
         wanted = network(sample).double().numpy()

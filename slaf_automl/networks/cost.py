@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from slaf_automl.activations.kinds import find_kind
-from slaf_automl.spec import Architecture, Cost, Operations
+from slaf_automl.activations.standalone import ALL_ABSORBED, scaled_channels, standalone_values
+from slaf_automl.networks.families import layout
+from slaf_automl.networks.layout import Halve, Layer, SlotStep
+from slaf_automl.spec import ActivationSpec, Architecture, Cost, Operations
+
+COMPARISONS = 3
+"""Of a maximum over a window of 2×2."""
 
 
 def count_cost(architecture: Architecture) -> Cost:
     """Count what the deployed network stores and computes, without allocating any of it.
 
-    Convention of `parameters`: linear layers w·n weights and w biases; a ReLU nothing; a SLAF slot
-    its rows of coefficients; one mean per input if the inputs are centred. Standardisation of
-    inputs and target, normalisers, SLAF constants and clip ranges fold into the linear layers and
-    count nothing. Equals the element count of `DeployedMLP(architecture).state_dict()`.
+    Convention of `parameters`: weights and biases of every layer; a ReLU nothing; a SLAF slot its
+    rows of coefficients; one mean per input column or channel if the inputs are centred.
+    Standardisation of inputs and target, normalisers, SLAF constants and clip ranges fold into the
+    layers and count nothing, but for those that no layer around can carry: after a sum of two
+    branches, and constants before zeros are padded. Equals the element count of
+    `DeployedNetwork(architecture).state_dict()`.
 
-    Convention of the others, for one example: a linear layer w·n macs and one level of depth; a
-    slot what its kind says (`slaf_automl.spec.COSTS`); centring nothing.
+    Convention of the others, for one example: a layer one mac per weight and place, and one level
+    of depth; a slot what its kind says (`slaf_automl.spec.COSTS`) at every place, and a mac for
+    each number that it scales itself; a maximum over 2×2 three comparisons and no polynomial;
+    averages, sums and centring nothing; of two branches the longer one's depth.
 
     Example:
         >>> from slaf_automl.activations import find_kind
@@ -24,26 +34,35 @@ def count_cost(architecture: Architecture) -> Cost:
         >>> cost.parameters, cost.macs  # 25 + 15 + 18, 20 + 15 + 15
         (58, 50)
     """
-    parts = [("centre", architecture.inputs)] if architecture.centred_inputs else []
+    drawn = layout(architecture)
+    parts = [("centre", drawn.centred)] if drawn.centred else []
     operations = []
-    inputs = architecture.inputs
-    for i, (width, spec) in enumerate(
-        zip(architecture.widths, architecture.placement, strict=True)
-    ):
-        kind = find_kind(spec.kind)
-        parts += [(f"layers.{i}.weight", width * inputs), (f"layers.{i}.bias", width)]
-        if stored := kind.stored_values(spec, width):
-            parts.append((f"slots.{i}.coefficients", stored))
-        computed = kind.macs(spec, width), kind.relus(spec, width), kind.depth(spec, width)
-        operations += [
-            Operations(f"layers.{i}", macs=width * inputs, depth=1),
-            Operations(f"slots.{i}", *computed),
-        ]
-        inputs = width
-    last = len(architecture.widths)
-    parts += [
-        (f"layers.{last}.weight", architecture.outputs * inputs),
-        (f"layers.{last}.bias", architecture.outputs),
-    ]
-    operations.append(Operations(f"layers.{last}", macs=architecture.outputs * inputs, depth=1))
+    for step in drawn.flat():
+        if isinstance(step, Layer):
+            name = f"layers.{step.index}"
+            parts += [(f"{name}.weight", step.weights), (f"{name}.bias", step.outputs)]
+            macs, depth = step.weights * step.positions, 0 if step.beside else 1
+            operations.append(Operations(name, macs=macs, depth=depth))
+        elif isinstance(step, SlotStep):
+            stored, computed = _slot(step, architecture.placement[step.index])
+            if stored:
+                name = f"slots.{step.index}"
+                alone = step.absorbed != ALL_ABSORBED
+                parts.append((name if alone else f"{name}.coefficients", stored))
+            operations.append(computed)
+        elif isinstance(step, Halve) and step.pooling == "max":
+            operations.append(Operations("max", relus=COMPARISONS * step.outputs, depth=None))
     return Cost(tuple(parts), tuple(operations))
+
+
+def _slot(step: SlotStep, spec: ActivationSpec) -> tuple[int, Operations]:
+    """Return what a slot stores and computes."""
+    kind, channels = find_kind(spec.kind), step.channels
+    stored, macs = kind.stored_values(spec, channels), kind.macs(spec, channels)
+    if step.absorbed != ALL_ABSORBED:
+        stored = standalone_values(spec, channels, step.absorbed)
+        macs += scaled_channels(spec, channels, step.absorbed)
+    relus = kind.relus(spec, channels) * step.positions
+    return stored, Operations(
+        f"slots.{step.index}", macs * step.positions, relus, kind.depth(spec, channels)
+    )

@@ -14,8 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from slaf_automl.activations.kinds import find_kind
-from slaf_automl.activations.slaf import learned_channels, require_hybrid
-from slaf_automl.activations.standalone import standalone_values
+from slaf_automl.activations.standalone import scaled_channels, standalone_values
 from slaf_automl.errors import SlafError
 from slaf_automl.networks.model_depth import LevelGraph, mark_slots
 from slaf_automl.networks.model_pass import own_copy, plain_pass
@@ -109,20 +108,9 @@ def slot_cost(slot: Slot, spec: ActivationSpec | None) -> tuple[int, Operations]
     stored = standalone_values(spec, slot.channels)
     kind = find_kind(spec.kind)
     times = slot.values // slot.channels
-    macs = (kind.macs(spec, slot.channels) + _scaled(spec, slot.channels)) * times
+    macs = (kind.macs(spec, slot.channels) + scaled_channels(spec, slot.channels)) * times
     relus = kind.relus(spec, slot.channels) * times
     return stored, Operations(slot.id, macs, relus, kind.depth(spec, slot.channels))
-
-
-def _scaled(spec: ActivationSpec, channels: int) -> int:
-    """Return how many channels `Standalone` scales, before or after."""
-    learned = learned_channels(channels, require_hybrid(spec.parameters.get("hybrid", 0.0)))
-    if spec.kind == "relu":
-        learned = 0
-    before = spec["normaliser"] in ("input", "frozen")
-    clipped = spec.parameters.get("clip") is not None
-    rectified = channels - learned if spec["normaliser"] != "none" else 0
-    return rectified + (learned if before or clipped else 0)
 
 
 def measure_model(

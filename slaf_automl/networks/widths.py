@@ -27,33 +27,32 @@ class WidthLimits:
 
 def solve_widths(
     shape: str,
-    placement: tuple[ActivationSpec, ...],
+    least: Widths,
     build: Callable[[Widths], Architecture],
     budget: Budget,
-    limits: WidthLimits,
+    most: int,
 ) -> Architecture:
     """Return the architecture whose widths use the budget up.
 
     Widths start as round(w·rˡ) for the shape's ratio r and the largest w that fits; then the layers
-    grow one unit each in turn until none can without passing a limit of the budget or
-    `limits.most`. No cost falls as a layer grows, so bisection finds the largest.
+    grow one unit each in turn until none can without passing a limit of the budget or `most`. No
+    cost falls as a layer grows, so bisection finds the largest.
 
     Args:
         shape: a name of `SHAPES`.
-        placement: the spec of each hidden layer; its length is the depth.
+        least: the narrowest layers; see `least_widths`.
         build: widths ↦ architecture.
         budget: the limits.
-        limits: the narrowest and widest layer.
+        most: the widest that a layer may be.
 
     Raises:
         BudgetError: even the narrowest network is over the budget; the message says by which limit.
     """
     ratio = SHAPES[shape]
-    least = least_widths(placement, limits)
 
     def shaped(base: float) -> Widths:
-        widths = (round(base * ratio**i) for i in range(len(placement)))
-        return tuple(min(max(w, low), limits.most) for w, low in zip(widths, least, strict=True))
+        widths = (round(base * ratio**i) for i in range(len(least)))
+        return tuple(min(max(w, low), most) for w, low in zip(widths, least, strict=True))
 
     def fits(widths: Widths) -> bool:
         return budget.allows(count_cost(build(widths)))
@@ -61,14 +60,31 @@ def solve_widths(
     if not fits(least):
         what = "the narrowest network of this depth and placement"
         raise too_small(budget, count_cost(build(least)).totals, what)
-    most = round(limits.most / min(1.0, ratio ** (len(placement) - 1)))
-    base = _largest(most, lambda base: fits(shaped(base)))
-    return build(_top_up(shaped(base), fits, limits.most))
+    widest = round(most / min(1.0, ratio ** (len(least) - 1)))
+    base = _largest(widest, lambda base: fits(shaped(base)))
+    return build(_top_up(shaped(base), fits, most))
 
 
-def least_widths(placement: tuple[ActivationSpec, ...], limits: WidthLimits) -> Widths:
-    """Return the narrowest layers that the limits and the slots' specs allow."""
-    return tuple(max(limits.least, find_kind(spec.kind).least_channels(spec)) for spec in placement)
+def least_widths(
+    placement: tuple[ActivationSpec, ...], owners: tuple[int, ...], limits: WidthLimits
+) -> Widths:
+    """Return the narrowest layers that the limits and the slots' specs allow.
+
+    Args:
+        placement: the spec of each slot.
+        owners: for each slot, the number of the width that it has.
+        limits: the narrowest and widest layer.
+
+    Example:
+        >>> from slaf_automl.activations import find_kind
+        >>> half, none = find_kind("slaf").spec(hybrid=0.75), find_kind("relu").spec()
+        >>> least_widths((none, half, none), (0, 0, 1), WidthLimits(1, 8))
+        (2, 1)
+    """
+    least = [limits.least] * (max(owners) + 1)
+    for spec, owner in zip(placement, owners, strict=True):
+        least[owner] = max(least[owner], find_kind(spec.kind).least_channels(spec))
+    return tuple(least)
 
 
 def too_small(budget: Budget, needed: Mapping[str, float], what: str) -> BudgetError:

@@ -10,9 +10,10 @@ from optuna.distributions import BaseDistribution
 
 from slaf_automl.activations import find_kind
 from slaf_automl.networks import solve_widths
+from slaf_automl.networks.widths import least_widths
 from slaf_automl.spaces.dimensions import Chooser, Constant, StoredChooser
-from slaf_automl.spaces.narrowest import architecture
-from slaf_automl.spaces.schema import SpaceFile
+from slaf_automl.spaces.narrowest import architecture, slot_owners
+from slaf_automl.spaces.schema import OF_FAMILY, SpaceFile
 from slaf_automl.spec import ActivationSpec, Budget, Candidate, DataInfo, Recipe, Scalar
 
 SLOT = ("basis", "degree", "hybrid")
@@ -46,17 +47,19 @@ def build_candidate(file: SpaceFile, chooser: Chooser, info: DataInfo, budget: B
 
     depth = choose("depth")
     shape = choose("shape") if depth > 1 else "constant"
-    slots = [_choose_slot(choose, i) for i in range(depth)]
+    extra = {name: choose(name) for name in OF_FAMILY[file.family]}
+    owners = slot_owners(file, depth, extra.get("blocks"))
+    slots = [_choose_slot(choose, i) for i in range(len(owners))]
     learned = any(slot["activation"] == "slaf" for slot in slots)
     normaliser = choose("normaliser")
     shared = {name: choose(name) for name in SHARED} if learned else {}
     placement = tuple(_slot_spec(slot, normaliser, shared) for slot in slots)
     solved = solve_widths(
         shape,
-        placement,
-        lambda widths: architecture(file, info, widths, placement),
+        least_widths(placement, owners, file.widths),
+        lambda widths: architecture(file, info, widths, placement, **extra),
         budget,
-        file.widths,
+        file.widths.most,
     )
     return Candidate(solved, _recipe(file, choose, info, learned))
 
@@ -71,15 +74,18 @@ class CandidateChooser:
     """Answers every question as a given candidate would, and notes what was asked."""
 
     def __init__(self, candidate: Candidate, shape: Scalar) -> None:
-        placement, recipe = candidate.architecture.placement, candidate.recipe
+        architecture, recipe = candidate.architecture, candidate.recipe
+        placement = architecture.placement
         self._answers: dict[str, Scalar] = {
-            "depth": len(placement),
+            "depth": len(architecture.widths),
             "shape": shape,
             "normaliser": placement[0].parameters.get("normaliser"),
             "learning_rate": recipe.learning_rate,
             "weight_decay": recipe.weight_decay,
             "routine": recipe.routine,
             "coefficient_rate": recipe.coefficient_rate,
+            "pooling": architecture.pooling,
+            "blocks": architecture.blocks,
         }
         for i, spec in enumerate(placement):
             self._answers[f"slot{i}.activation"] = spec.kind

@@ -8,7 +8,8 @@ from dataclasses import replace
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
 from slaf_automl.activations.bases import find_basis
-from slaf_automl.errors import BudgetError
+from slaf_automl.errors import BudgetError, SpaceError
+from slaf_automl.networks import FAMILIES
 from slaf_automl.networks.widths import too_small
 from slaf_automl.spaces.dimensions import Constant, Dimension, Searched, contains
 from slaf_automl.spaces.narrowest import depth_range, narrowest, searches_slaf
@@ -20,6 +21,7 @@ WIDEST = 1_024
 
 _WITHOUT_RELUS: tuple[tuple[str, Scalar], ...] = (
     ("clip", None),
+    ("pooling", "average"),
     ("slot.hybrid", 0.0),
     ("slot.activation", "slaf"),
 )
@@ -29,7 +31,8 @@ _WITHOUT_RELUS: tuple[tuple[str, Scalar], ...] = (
 def limit_space(file: SpaceFile, info: DataInfo, budget: Budget) -> SpaceFile:
     """Return the space without what the budget rules out: every candidate that is left can meet it.
 
-    - Any budget may lower the greatest number of layers: of each number that is left, the costliest
+    - Small images lower the greatest number of layers.
+    - Any budget may lower it too: of each number that is left, the costliest
       placement fits at the narrowest widths.
     - A limit on `depth` leaves SLAFs of polynomial bases without hybrid share and clip, and cuts
       degrees and layers together: of all cuts under which every candidate fits, the one that leaves
@@ -46,10 +49,12 @@ def limit_space(file: SpaceFile, info: DataInfo, budget: Budget) -> SpaceFile:
         budget: the limits.
 
     Raises:
+        SpaceError: the space is for images, and the data are none or too small.
         BudgetError: nothing is left, or the space lacks a value that the budget leaves no choice
             but to take; the message names the limit and the smallest that would do, or the value.
     """
     _require_bounded_widths(file, budget)
+    file = fit_image(file, info)
     if budget.depth is not None:
         return _cut_degrees(_polynomials_only(file), info, budget)
     if budget.relus is not None:
@@ -63,6 +68,7 @@ def smallest_limits(file: SpaceFile, info: DataInfo, costs: Collection[str]) -> 
     Raises:
         BudgetError: no limit on the depth would do.
     """
+    file = fit_image(file, info)
     least = depth_range(file)[0]
     needed = narrowest(file, info, least)
     if "relus" in costs:
@@ -72,6 +78,32 @@ def smallest_limits(file: SpaceFile, info: DataInfo, costs: Collection[str]) -> 
         simplest = _with_degrees(_polynomials_only(file), min(_degrees(file)))
         needed["depth"] = narrowest(simplest, info, least)["depth"]
     return Budget(**{cost: int(needed[cost]) for cost in costs})
+
+
+def fit_image(file: SpaceFile, info: DataInfo) -> SpaceFile:
+    """Return the space without the numbers of layers that the data's images are too small for.
+
+    Raises:
+        SpaceError: the space is for images, and the data are none or too small for any.
+    """
+    family = FAMILIES[file.family]
+    if not family.images:
+        return file
+    if info.image is None:
+        raise SpaceError(
+            f"space {file.name!r} on a table of {len(info.features)} columns",
+            expected="images",
+            remedy="take a space of the family mlp",
+        )
+    most, (low, high) = family.most_widths(info.image), depth_range(file)
+    assert most is not None
+    if low > most:
+        raise SpaceError(
+            f"space {file.name!r}, with a depth of at least {low}, on images of {info.image}",
+            expected=f"a depth of {most}",
+            remedy="lower depth in the space file, or take larger images",
+        )
+    return file if high <= most else _with_depth(file, low, most)
 
 
 def _require_bounded_widths(file: SpaceFile, budget: Budget) -> None:
@@ -86,6 +118,8 @@ def _require_bounded_widths(file: SpaceFile, budget: Budget) -> None:
 
 def _polynomials_only(file: SpaceFile) -> SpaceFile:
     for name, value in (*reversed(_WITHOUT_RELUS), ("slot.basis", None)):
+        if name not in file.dimensions:
+            continue
         kept = _polynomial_bases(file) if name == "slot.basis" else _keep(file, name, value)
         if kept is None:
             raise BudgetError(
@@ -123,6 +157,8 @@ def _ever_fewer_relus(file: SpaceFile) -> tuple[list[SpaceFile], str]:
     if not searches_slaf(file):
         return parts, ""
     for name, value in _WITHOUT_RELUS:
+        if name not in file.dimensions:
+            continue
         kept = _keep(parts[-1], name, value)
         if kept is not None and name == "slot.activation":
             # What other families compare inside is not counted, so it may not be there.
@@ -159,11 +195,15 @@ def _cut_layers(file: SpaceFile, info: DataInfo, budget: Budget) -> SpaceFile:
     fitting = low
     while fitting < high and not budget.exceeded(narrowest(file, info, fitting + 1)):
         fitting += 1
+    return _with_depth(file, low, fitting)
+
+
+def _with_depth(file: SpaceFile, low: int, high: int) -> SpaceFile:
     dimension = file.dimensions["depth"]
     if isinstance(dimension, Constant):
         return file
     log = bool(getattr(dimension.distribution, "log", False))
-    return _with(file, "depth", Searched(IntDistribution(low, fitting, log=log)))
+    return _with(file, "depth", Searched(IntDistribution(low, high, log=log)))
 
 
 def _degrees(file: SpaceFile) -> list[int]:

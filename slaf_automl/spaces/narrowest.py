@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from slaf_automl.activations import find_kind
-from slaf_automl.networks import count_cost
-from slaf_automl.networks.widths import least_widths
+from slaf_automl.networks import FAMILIES, count_cost
+from slaf_automl.networks.widths import Widths, least_widths
 from slaf_automl.spaces.schema import SpaceFile
 from slaf_automl.spec import COSTS, ActivationSpec, Architecture, DataInfo, Scalar
 
@@ -15,8 +14,11 @@ from slaf_automl.spec import COSTS, ActivationSpec, Architecture, DataInfo, Scal
 def architecture(
     file: SpaceFile,
     info: DataInfo,
-    widths: tuple[int, ...],
+    widths: Widths,
     placement: tuple[ActivationSpec, ...],
+    *,
+    pooling: str | None = None,
+    blocks: int | None = None,
 ) -> Architecture:
     """Return the architecture of these widths and placement for this data."""
     return Architecture(
@@ -26,13 +28,28 @@ def architecture(
         widths=widths,
         placement=placement,
         centred_inputs=info.centred_inputs,
+        image=info.image if FAMILIES[file.family].images else None,
+        pooling=pooling,
+        blocks=blocks,
     )
+
+
+def slot_owners(file: SpaceFile, layers: int, blocks: int | None) -> tuple[int, ...]:
+    """Return for each slot of a network with so many widths the number of its width."""
+    return FAMILIES[file.family].widths_of_slots(layers, blocks)
 
 
 def depth_range(file: SpaceFile) -> tuple[int, int]:
     """Return the least and the greatest number of hidden layers that the file names."""
     depths = [int(value or 1) for value in file.dimensions["depth"].values()]
     return min(depths), max(depths)
+
+
+def most_blocks(file: SpaceFile) -> int | None:
+    """Return the greatest number of blocks a stage, None for a family without."""
+    if "blocks" not in file.dimensions:
+        return None
+    return max(int(value or 1) for value in file.dimensions["blocks"].values())
 
 
 def searches_slaf(file: SpaceFile) -> bool:
@@ -47,32 +64,65 @@ def narrowest(file: SpaceFile, info: DataInfo, layers: int) -> dict[str, float]:
     needs wider layers than the file's least width, `parameters` and `macs` may be a little more
     than the costliest candidate's; `relus` and `depth` never are.
     """
-    if searches_slaf(file):
-        costs = [count_cost(a).totals for a in _costliest(file, info, layers)]
-    else:
-        relu = (find_kind("relu").spec(),) * layers
-        widths = least_widths(relu, file.widths)
-        costs = [count_cost(architecture(file, info, widths, relu)).totals]
+    uniform = _Uniform(file, info, layers)
+    costs = [uniform.cost(spec, uniform.least(widest)) for spec, widest in _costliest(file)]
     most = {name: max(cost[name] for cost in costs) for name in COSTS}
-    slots = (_cost_of_slot(file, spec) for spec in _slots(file))
-    relus, depths = zip(*slots, strict=True)
-    return {**most, "relus": layers * max(relus), "depth": layers * max(depths) + layers + 1}
+    slots = list(_slots(file))
+    most["relus"] = max(uniform.cost(spec, uniform.least(spec))["relus"] for spec in slots)
+    # A wide layer has a ReLU channel for every hybrid share, a narrow one need not.
+    wide = (file.widths.most,) * layers
+    most["depth"] = max(uniform.cost(spec, wide)["depth"] for spec in slots)
+    return most
 
 
-def _costliest(file: SpaceFile, info: DataInfo, layers: int) -> Iterator[Architecture]:
-    """Yield the networks of which one stores, and one computes, most."""
+class _Uniform:
+    """Networks of so many layers whose slots all have one spec, as costly as the file allows."""
+
+    def __init__(self, file: SpaceFile, info: DataInfo, layers: int) -> None:
+        self._file, self._info = file, info
+        self._blocks = most_blocks(file)
+        self._owners = slot_owners(file, layers, self._blocks)
+        pooling = file.dimensions.get("pooling")
+        poolings = () if pooling is None else pooling.values()
+        # A maximum compares, which an average does not; they store and multiply alike.
+        self._pooling = "max" if "max" in poolings else "average" if poolings else None
+
+    def least(self, spec: ActivationSpec) -> Widths:
+        """Return the narrowest widths with this spec."""
+        return least_widths((spec,) * len(self._owners), self._owners, self._file.widths)
+
+    def cost(self, spec: ActivationSpec, widths: Widths) -> dict[str, float]:
+        """Return every cost of the network."""
+        built = architecture(
+            self._file,
+            self._info,
+            widths,
+            (spec,) * len(self._owners),
+            pooling=self._pooling,
+            blocks=self._blocks,
+        )
+        return count_cost(built).totals
+
+
+def _costliest(file: SpaceFile) -> Iterator[tuple[ActivationSpec, ActivationSpec]]:
+    """Yield specs of which one stores, and one computes, most; each with one for the widths."""
     dimensions = file.dimensions
+    normalisers = dimensions["normaliser"].values()
+    if not searches_slaf(file):
+        for normaliser in normalisers:
+            relu = find_kind("relu").spec(normaliser=normaliser)
+            yield relu, relu
+        return
     hybrids, degree = _hybrids(file), _degree(file)
     for sharing in dimensions["sharing"].values():
-        for normaliser in dimensions["normaliser"].values():
+        for normaliser in normalisers:
             chosen: dict[str, Scalar] = {"sharing": sharing, "normaliser": normaliser}
             # The least hybrid share stores most; the greatest may need wider layers to be possible.
             costliest, widest = (
                 find_kind("slaf").spec(degree=degree, hybrid=h, **chosen)
                 for h in (hybrids[0], hybrids[-1])
             )
-            widths = least_widths((widest,) * layers, file.widths)
-            yield architecture(file, info, widths, (costliest,) * layers)
+            yield costliest, widest
 
 
 def _slots(file: SpaceFile) -> Iterator[ActivationSpec]:
@@ -86,13 +136,6 @@ def _slots(file: SpaceFile) -> Iterator[ActivationSpec]:
                 for clip in dimensions["clip"].values():
                     chosen = {"basis": basis, "hybrid": hybrid, "clip": clip}
                     yield find_kind("slaf").spec(degree=_degree(file), **chosen)
-
-
-def _cost_of_slot(file: SpaceFile, spec: ActivationSpec) -> tuple[int, float]:
-    """Return a slot's ReLU evaluations at its narrowest width, and its depth at any."""
-    kind, (width,) = find_kind(spec.kind), least_widths((spec,), file.widths)
-    depth = kind.depth(spec, file.widths.most)
-    return kind.relus(spec, width), math.inf if depth is None else depth
 
 
 def _hybrids(file: SpaceFile) -> tuple[float, float]:

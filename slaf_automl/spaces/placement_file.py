@@ -72,7 +72,7 @@ def parse_placement(document: Any, where: str) -> PlacementFile:
     Raises:
         SpaceError: names file, key path and what is allowed.
     """
-    top = require_header(document, where, "placement", ("encoding", "dimensions"))
+    top = require_header(document, where, ("placement",), ("encoding", "dimensions"))
     encoding = top["encoding"]
     if not isinstance(encoding, str) or encoding not in ENCODINGS:
         raise SpaceError(

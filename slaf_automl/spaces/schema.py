@@ -17,7 +17,7 @@ from slaf_automl.activations.sharing import SHARING
 from slaf_automl.errors import SlafError, SpaceError
 from slaf_automl.networks import SHAPES, WidthLimits
 from slaf_automl.spaces.dimensions import Constant, Dimension, Searched
-from slaf_automl.spec import ROUTINES
+from slaf_automl.spec import FAMILIES, POOLINGS, ROUTINES
 
 SCHEMA = 1
 
@@ -29,9 +29,11 @@ _WORDS: dict[str, Collection[str]] = {
     "normaliser": NORMALISERS,
     "start": tuple(TARGETS),
     "routine": ROUTINES,
+    "pooling": POOLINGS,
 }
 _RANGES: dict[str, tuple[type, float, float]] = {
     "depth": (int, 1, 16),
+    "blocks": (int, 1, 16),
     "slot.degree": (int, 1, MAX_DEGREE),
     "slot.hybrid": (float, 0.0, 0.95),
     "clip": (float, 0.5, 100.0),
@@ -55,7 +57,10 @@ DIMENSIONS = (
     "routine",
     "coefficient_rate",
 )
-"""Every dimension of a space file; all must be given, as a range, as choices or as a value."""
+"""Dimensions of every space file; all must be given, as a range, as choices or as a value."""
+
+OF_FAMILY: Mapping[str, tuple[str, ...]] = {"mlp": (), "cnn": ("pooling",), "resnet": ("blocks",)}
+"""The further dimensions of each family."""
 
 
 @dataclass(frozen=True)
@@ -102,30 +107,31 @@ def parse_space(document: Any, where: str) -> SpaceFile:
     Raises:
         SpaceError: names file, key path and what is allowed.
     """
-    top = require_header(document, where, "mlp", ("widths", "dimensions", "training"))
+    top = require_header(document, where, FAMILIES, ("widths", "dimensions", "training"))
+    names = (*DIMENSIONS, *OF_FAMILY[top["family"]])
     widths = require_mapping(top["widths"], f"{where}: widths", ("least", "most"))
     least = require_whole(widths["least"], f"{where}: widths.least", 1)
-    dimensions = require_mapping(top["dimensions"], f"{where}: dimensions", DIMENSIONS)
+    dimensions = require_mapping(top["dimensions"], f"{where}: dimensions", names)
     return SpaceFile(
         name=top["name"],
         version=top["version"],
         family=top["family"],
         widths=WidthLimits(least, require_whole(widths["most"], f"{where}: widths.most", least)),
-        dimensions={n: parse_dimension(n, dimensions[n], f"{where}: {n}") for n in DIMENSIONS},
+        dimensions={n: parse_dimension(n, dimensions[n], f"{where}: {n}") for n in names},
         schedule=_schedule(top["training"], f"{where}: training"),
     )
 
 
 def require_header(
-    document: Any, where: str, family: str, keys: tuple[str, ...]
+    document: Any, where: str, families: tuple[str, ...], keys: tuple[str, ...]
 ) -> Mapping[str, Any]:
     """Return the top of a space file, its schema, name, version and family checked.
 
     Args:
         document: the whole file.
         where: its name, for messages.
-        family: what it must be of.
-        keys: the further keys that the family has.
+        families: one of which it must be of.
+        keys: the further keys that these families have.
 
     Raises:
         SpaceError: a key that is missing, unknown or wrong.
@@ -134,8 +140,9 @@ def require_header(
     top = require_mapping(document, where, (*header, *keys))
     if type(top["schema"]) is not int or top["schema"] != SCHEMA:
         raise SpaceError(f"{where}: schema {top['schema']!r}", expected=str(SCHEMA))
-    if top["family"] != family:
-        raise SpaceError(f"{where}: family {top['family']!r}", expected=family)
+    if top["family"] not in families:
+        expected = families[0] if len(families) == 1 else "one of " + ", ".join(families)
+        raise SpaceError(f"{where}: family {top['family']!r}", expected=expected)
     if not isinstance(top["name"], str) or not top["name"]:
         raise SpaceError(f"{where}: name {top['name']!r}", expected="a word")
     require_whole(top["version"], f"{where}: version", 1)

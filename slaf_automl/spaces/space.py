@@ -23,7 +23,7 @@ from slaf_automl.spaces.dimensions import (
 )
 from slaf_automl.spaces.files import find_space_file, read_document
 from slaf_automl.spaces.limits import limit_space, smallest_limits
-from slaf_automl.spaces.narrowest import depth_range, searches_slaf
+from slaf_automl.spaces.narrowest import depth_range, most_blocks, searches_slaf, slot_owners
 from slaf_automl.spaces.placement_space import PlacementSpace
 from slaf_automl.spaces.schema import SpaceFile, parse_space, require_buildable
 from slaf_automl.spec import Budget, Candidate, DataInfo, Scalar
@@ -181,7 +181,8 @@ class SearchSpace:
             BudgetError: the budget leaves nothing; the message says which limit or value is why.
         """
         file = limit_space(self.file, info_of(data), budget)
-        learned, (_, most) = searches_slaf(file), depth_range(file)
+        learned = searches_slaf(file)
+        most = len(slot_owners(file, depth_range(file)[1], most_blocks(file)))
         found: dict[str, BaseDistribution] = {}
         for name, dimension in file.dimensions.items():
             if isinstance(dimension, Constant) or (name in _LEARNED_ONLY and not learned):

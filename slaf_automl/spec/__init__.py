@@ -2,7 +2,14 @@
 
 from slaf_automl.spec.activation import ActivationSpec, Parameters, Scalar
 from slaf_automl.spec.budget import Budget
-from slaf_automl.spec.candidate import ROUTINES, Architecture, Candidate, Recipe
+from slaf_automl.spec.candidate import (
+    FAMILIES,
+    POOLINGS,
+    ROUTINES,
+    Architecture,
+    Candidate,
+    Recipe,
+)
 from slaf_automl.spec.codec import SCHEMA, Value, dumps
 from slaf_automl.spec.cost import COSTS, Cost, CostKind, Operations
 from slaf_automl.spec.data import TASKS, DataInfo
@@ -11,7 +18,9 @@ from slaf_automl.spec.trial import Desk, Evaluator, Job, TrialResult
 
 __all__ = [
     "COSTS",
+    "FAMILIES",
     "FORMS",
+    "POOLINGS",
     "ROUTINES",
     "SCHEMA",
     "TASKS",

@@ -8,12 +8,20 @@ from slaf_automl.errors import SpecError
 from slaf_automl.spec.activation import ActivationSpec
 from slaf_automl.spec.codec import (
     Value,
+    optional_field,
     require_choice,
     require_integer,
     require_number,
     require_type,
     require_types,
 )
+from slaf_automl.spec.data import require_image
+
+FAMILIES = ("mlp", "cnn", "resnet")
+"""The network families; see `slaf_automl.networks.families`."""
+
+POOLINGS = ("max", "average")
+"""How a convolutional network halves its maps."""
 
 ROUTINES = ("joint", "alternate", "two_speed", "warm_start")
 """How weights and SLAF coefficients take turns; see `slaf_automl.training.routines`."""
@@ -24,16 +32,22 @@ class Architecture(Value):
     """Network family, widths and placement: everything that fixes the shapes.
 
     Args:
-        family: the network family, for now `"mlp"`.
-        inputs: number of input features.
+        family: the network family, of `FAMILIES`.
+        inputs: number of input features; of images channels × height × width.
         outputs: number of outputs (logits or target values).
-        widths: units of each hidden layer.
-        placement: the activation spec of each hidden layer's slot, in order of use.
-        centred_inputs: the deployed network stores one mean per input and subtracts it first,
-            because a column lies too many spreads from zero to fold into the first layer.
+        widths: units of each hidden layer, or channels of each convolution (`cnn`) or stage
+            (`resnet`).
+        placement: the activation spec of each slot, in order of use.
+        centred_inputs: the deployed network stores one mean per input column (of images, per
+            channel) and subtracts it first, because a column lies too many spreads from zero to
+            fold into the first layer.
+        image: channels, height and width of an example; None for a table.
+        pooling: of `POOLINGS`, how a `cnn` halves its maps.
+        blocks: residual blocks of each stage of a `resnet`.
 
     Raises:
-        SpecError: a size below one, or not one spec per hidden layer.
+        SpecError: a size below one, a value that the family needs and lacks or has no use for, or
+            not one spec per slot.
     """
 
     family: str
@@ -42,9 +56,12 @@ class Architecture(Value):
     widths: tuple[int, ...]
     placement: tuple[ActivationSpec, ...]
     centred_inputs: bool = False
+    image: tuple[int, int, int] | None = optional_field()
+    pooling: str | None = optional_field()
+    blocks: int | None = optional_field()
 
     def __post_init__(self) -> None:
-        require_choice("network family", self.family, ("mlp",))
+        require_choice("network family", self.family, FAMILIES)
         require_integer("Architecture.inputs", self.inputs, 1)
         require_integer("Architecture.outputs", self.outputs, 1)
         require_types("Architecture.widths", self.widths, int)
@@ -54,11 +71,30 @@ class Architecture(Value):
             raise SpecError("Architecture.widths ()", expected="at least one hidden layer")
         for width in self.widths:
             require_integer("Architecture.widths entry", width, 1)
-        if len(self.placement) != len(self.widths):
+        self._require_of_family()
+        slots = len(self.widths) if self.blocks is None else 1 + 2 * self.blocks * len(self.widths)
+        if len(self.placement) != slots:
             raise SpecError(
-                f"{len(self.placement)} activation specs for {len(self.widths)} hidden layers",
-                expected="one spec per hidden layer",
+                f"{len(self.placement)} activation specs for {slots} slots",
+                expected="one spec per slot",
             )
+
+    def _require_of_family(self) -> None:
+        """Check what only some families have."""
+        needed = {"mlp": (), "cnn": ("image", "pooling"), "resnet": ("image", "blocks")}
+        for name in ("image", "pooling", "blocks"):
+            given = getattr(self, name)
+            if (given is not None) != (name in needed[self.family]):
+                raise SpecError(
+                    f"Architecture.{name} {given!r} of family {self.family!r}",
+                    expected="a value" if given is None else "None",
+                )
+        if self.image is not None:
+            require_image("Architecture.image", self.image, self.inputs)
+        if self.pooling is not None:
+            require_choice("pooling", self.pooling, POOLINGS)
+        if self.blocks is not None:
+            require_integer("Architecture.blocks", self.blocks, 1)
 
     @property
     def kinds(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from slaf_automl.errors import SpecError
 from slaf_automl.spec.codec import (
     Value,
+    optional_field,
     require_choice,
     require_integer,
     require_type,
@@ -28,6 +29,8 @@ class DataInfo(Value):
         classes: the class labels in the order of the probabilities; empty for regression.
         rows: number of training rows (batch sizes and epochs follow from it).
         centred_inputs: some column lies so far from zero that the inputs are centred first.
+        image: channels, height and width where the features are an image's pixels, channel by
+            channel and row by row; None for a table.
 
     Raises:
         SpecError: no features, or classes that do not fit the task.
@@ -39,6 +42,7 @@ class DataInfo(Value):
     classes: tuple[int | str, ...]
     rows: int
     centred_inputs: bool = False
+    image: tuple[int, int, int] | None = optional_field()
 
     def __post_init__(self) -> None:
         require_choice("task", self.task, TASKS)
@@ -49,6 +53,8 @@ class DataInfo(Value):
         require_type("DataInfo.centred_inputs", self.centred_inputs, bool)
         if not self.features:
             raise SpecError("DataInfo.features ()", expected="at least one input column")
+        if self.image is not None:
+            require_image("DataInfo.image", self.image, len(self.features))
         expected = {"binary": "exactly 2", "multiclass": "at least 3", "regression": "no"}[
             self.task
         ]
@@ -66,3 +72,14 @@ class DataInfo(Value):
     def batch_size(self) -> int:
         """Rows a training step: a power of two from 16 to 512, near 1/18 of the training rows."""
         return min(max(1 << round(math.log2(max(self.rows / 18, 1))), 16), 512)
+
+
+def require_image(where: str, image: object, features: int) -> None:
+    """Raise a `SpecError` unless `image` is a shape (channels, height, width) of the features."""
+    require_types(where, image, int)
+    assert isinstance(image, tuple)
+    if len(image) != 3 or min(image) < 1 or math.prod(image) != features:
+        raise SpecError(
+            f"{where} {image!r} of {features} features",
+            expected="channels, height and width whose product they are",
+        )

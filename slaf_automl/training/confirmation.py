@@ -14,7 +14,7 @@ from torch import Tensor
 
 from slaf_automl.errors import SlafError
 from slaf_automl.files import read_json, write_bytes, write_json
-from slaf_automl.networks import DeployedMLP
+from slaf_automl.networks import DeployedNetwork
 from slaf_automl.spec import Candidate, dumps
 from slaf_automl.training.baselines import constant_value
 from slaf_automl.training.data import TableData, TensorBatches
@@ -41,7 +41,7 @@ class ConfirmedNetwork:
     seed: int
     validation: float | None
     epochs: int
-    network: DeployedMLP
+    network: DeployedNetwork
 
     @property
     def finite(self) -> bool:
@@ -109,7 +109,7 @@ class Confirmer:
 
     def _read(self, path: Path, candidate: Candidate) -> ConfirmedNetwork | None:
         """Return what was trained before, None where its files are missing or damaged."""
-        network = DeployedMLP(candidate.architecture)
+        network = DeployedNetwork(candidate.architecture)
         try:
             notes = read_json(path.with_suffix(".json"))
             network.load_state_dict(load_file(path.with_suffix(".safetensors")))
@@ -144,7 +144,7 @@ class Confirmer:
         x, y = (torch.cat(parts) for parts in pairs)
         return TensorBatches(x, y, candidate.recipe.batch_size, seed)
 
-    def value(self, network: DeployedMLP, part: tuple[Tensor, Tensor]) -> float:
+    def value(self, network: DeployedNetwork, part: tuple[Tensor, Tensor]) -> float:
         """Return the metric of a deployed network on rows, as anyone would measure it.
 
         Of a network whose outputs are not finite it is the constant predictor's.

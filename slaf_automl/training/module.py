@@ -19,7 +19,7 @@ from slaf_automl.activations.folding import Affine
 from slaf_automl.activations.pruning import effective_degree, shrink_elements
 from slaf_automl.activations.warm_start import project_rectified, rectify
 from slaf_automl.errors import SlafError
-from slaf_automl.networks import MLP, DeployedMLP, deploy, require_fit
+from slaf_automl.networks import DeployedNetwork, Network, deploy, require_fit
 from slaf_automl.spec import Budget, Candidate, DataInfo
 from slaf_automl.training.data import TableStatistics
 from slaf_automl.training.metrics import find_metric, predictions
@@ -98,7 +98,7 @@ class SlafModule(LightningModule):
         )
         self._rectified = self._held = False
         generator = torch.Generator().manual_seed(seed)
-        self.network = MLP(self.candidate.architecture, generator)
+        self.network = Network(self.candidate.architecture, generator)
         self.validation_metric = self.metric.build(self.info)
         inputs = len(self.info.features)
         self.register_buffer("mean", torch.zeros(inputs))
@@ -130,6 +130,9 @@ class SlafModule(LightningModule):
         return cls(space.suggest(trial, data, budget), data, seed=seed, metric=metric)
 
     def _set_statistics(self, statistics: TableStatistics) -> None:
+        image = self.candidate.architecture.image
+        if image is not None:  # One mean and scale a channel, which a convolution can carry.
+            statistics = statistics.by_channel(image)
         for name in ("mean", "scale", "target_mean", "target_spread"):
             getattr(self, name).copy_(getattr(statistics, name))
 
@@ -301,10 +304,12 @@ class SlafModule(LightningModule):
             self.clip_gradients(optimizer, limit, gradient_clip_algorithm or "norm")
 
     @torch.no_grad()
-    def deployed(self) -> DeployedMLP:
+    def deployed(self) -> DeployedNetwork:
         """Fold the trained network into what is shipped: raw features in, on the CPU."""
-        scale = self.scale.double().cpu()
-        standardise = Affine(scale, -scale * self.mean.double().cpu())
+        mean, scale = self.mean.double().cpu(), self.scale.double().cpu()
+        if (image := self.candidate.architecture.image) is not None:
+            mean, scale = (t.reshape(image[0], -1)[:, 0] for t in (mean, scale))
+        standardise = Affine(scale, -scale * mean)
         outputs = torch.ones(self.info.outputs, dtype=torch.float64)
         restore = Affine(
             outputs * self.target_spread.double().cpu(), outputs * self.target_mean.double().cpu()

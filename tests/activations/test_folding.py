@@ -7,7 +7,7 @@ from torch import nn
 
 from slaf_automl.activations import SLAF, find_kind
 from slaf_automl.activations.channels import along
-from slaf_automl.activations.folding import Affine, fold_linear
+from slaf_automl.activations.folding import Affine, fold_layer
 from slaf_automl.activations.rectifier import NormalisedReLU
 from slaf_automl.errors import ActivationError
 
@@ -129,20 +129,20 @@ def test_after_composes_in_order():
     assert not torch.allclose(affine(second.after(first), x), affine(first.after(second), x))
 
 
-def test_fold_linear_by_hand():
+def test_fold_layer_by_hand():
     weight, bias = torch.tensor([[2.0, 3.0]]), torch.tensor([5.0])
     before = Affine(torch.tensor([1.0, 10.0]).double(), torch.tensor([0.5, -1.0]).double())
     after = Affine(torch.tensor([4.0]).double(), torch.tensor([7.0]).double())
     # 4·(2·(x + 0.5) + 3·(10y − 1) + 5) + 7 = 8x + 120y + 19
-    folded = fold_linear(weight, bias, before, after)
+    folded = fold_layer(weight, bias, before, after)
     assert [values.tolist() for values in folded] == [[[8.0, 120.0]], [19.0]]
     assert [values.dtype for values in folded] == [torch.float64] * 2
 
 
-def test_fold_linear_is_the_written_out_composition():
+def test_fold_layer_is_the_written_out_composition():
     layer = nn.Linear(3, 5).double()
     before, after, x = random_affine(3, 1), random_affine(5, 2), normal(20, 3)
-    weight, bias = fold_linear(layer.weight, layer.bias, before, after)
+    weight, bias = fold_layer(layer.weight, layer.bias, before, after)
     wanted = affine(after, layer(affine(before, x))).detach()
     assert_near(x @ weight.T + bias, wanted, 1e-12)
     assert not weight.requires_grad
@@ -161,8 +161,8 @@ def test_neighbouring_layers_absorb_the_maps(normaliser):
         slot = settled(slot.double(), CHANNELS)
         folded = slot.fold()
         none_before, none_after = Affine.identity(3), Affine.identity(2)
-        w1, b1 = fold_linear(first.weight, first.bias, none_before, folded.input)
-        w2, b2 = fold_linear(last.weight, last.bias, folded.output, none_after)
+        w1, b1 = fold_layer(first.weight, first.bias, none_before, folded.input)
+        w2, b2 = fold_layer(last.weight, last.bias, folded.output, none_after)
         y = folded.function(x @ w1.T + b1) @ w2.T + b2
         assert_near(y, last(slot(first(x))).detach(), 1e-11)
 

@@ -1,5 +1,7 @@
 """Placements and architectures that every test of the networks draws from."""
 
+import math
+
 import torch
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -8,7 +10,7 @@ from slaf_automl.activations import BASES, find_kind
 from slaf_automl.activations.projection import TARGETS
 from slaf_automl.activations.rectifier import NORMALISERS
 from slaf_automl.activations.sharing import SHARING
-from slaf_automl.spec import Architecture
+from slaf_automl.spec import FAMILIES, POOLINGS, Architecture
 
 HYBRIDS = (0.0, 0.25, 0.5, 0.75)
 LEAST_WIDTH = 2
@@ -53,18 +55,28 @@ ANY = specs()
 
 
 @st.composite
-def architectures(draw, slots=ANY, most_width=20):
-    """Draw an architecture of one to four hidden layers."""
-    placement = draw(st.lists(slots, min_size=1, max_size=4))
+def architectures(draw, slots=ANY, most_width=20, families=FAMILIES):
+    """Draw an architecture of a family: a table's networks of one to four hidden layers, images'
+    networks of one to two convolutions or stages."""
+    family = draw(st.sampled_from(families))
     width = st.integers(LEAST_WIDTH, most_width)
-    return Architecture(
-        family="mlp",
-        inputs=draw(st.integers(1, 12)),
-        outputs=draw(st.integers(1, 6)),
-        widths=tuple(draw(width) for _ in placement),
-        placement=tuple(placement),
-        centred_inputs=draw(st.booleans()),
-    )
+    common = {"family": family, "outputs": draw(st.integers(1, 6))}
+    common["centred_inputs"] = draw(st.booleans())
+    if family == "mlp":
+        placement = draw(st.lists(slots, min_size=1, max_size=4))
+        widths = tuple(draw(width) for _ in placement)
+        inputs = draw(st.integers(1, 12))
+        return Architecture(inputs=inputs, widths=widths, placement=tuple(placement), **common)
+    image = (draw(st.integers(1, 3)), draw(st.integers(8, 11)), draw(st.integers(8, 11)))
+    common |= {"image": image, "inputs": math.prod(image)}
+    widths = tuple(draw(width) for _ in range(draw(st.integers(1, 2))))
+    if family == "cnn":
+        placement = tuple(draw(slots) for _ in widths)
+        pooling = draw(st.sampled_from(POOLINGS))
+        return Architecture(widths=widths, placement=placement, pooling=pooling, **common)
+    blocks = draw(st.integers(1, 2))
+    placement = tuple(draw(slots) for _ in range(1 + 2 * blocks * len(widths)))
+    return Architecture(widths=widths, placement=placement, blocks=blocks, **common)
 
 
 def generator(seed):

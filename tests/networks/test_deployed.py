@@ -11,10 +11,11 @@ from network_strategies import architectures, generator, modest, relu, slaf, spe
 
 from slaf_automl.activations.folding import Affine
 from slaf_automl.errors import ActivationError
-from slaf_automl.networks import MLP, DeployedMLP, count_cost, deploy
+from slaf_automl.networks import DeployedNetwork, Network, count_cost, deploy
 from slaf_automl.spec import Architecture
 
 ROWS = 64
+TABLES, IMAGES = ("mlp",), ("cnn", "resnet")
 
 # Degrees at which float32 evaluates the trained network itself to five digits and more.
 TAME = specs(most_degree=12, most_unclipped=4)
@@ -36,7 +37,7 @@ def raw_features(inputs, source, *, far, constant=()):
 
 def trained(architecture, source, standardised):
     """Return a network of random weights whose statistics a few training passes have set."""
-    network = MLP(architecture, source)
+    network = Network(architecture, source)
     with torch.no_grad():
         for parameter in network.parameters():
             noise = torch.randn(parameter.shape, generator=source)
@@ -77,7 +78,7 @@ def error(y, wanted):
 
 
 @given(
-    architecture=architectures(slots=TAME, most_width=8),
+    architecture=architectures(slots=TAME, most_width=8, families=TABLES),
     far=st.sampled_from((0.0, 1.0, 10.0, 100.0, 1e4)),
     seed=st.integers(0, 2**31),
 )
@@ -99,7 +100,7 @@ def test_deployed_equals_trained(architecture, far, seed):
 
 
 @given(
-    architecture=architectures(slots=TAME, most_width=8),
+    architecture=architectures(slots=TAME, most_width=8, families=TABLES),
     spread=st.floats(1e-3, 1e3),
     shift=st.floats(-10.0, 10.0),
     seed=st.integers(0, 2**31),
@@ -118,7 +119,10 @@ def test_a_regression_target_is_restored(architecture, spread, shift, seed):
     assert error(deployed(x) / spread, wanted / spread) <= 1e-4
 
 
-@given(architecture=architectures(slots=TAME, most_width=8), seed=st.integers(0, 2**31))
+@given(
+    architecture=architectures(slots=TAME, most_width=8, families=TABLES),
+    seed=st.integers(0, 2**31),
+)
 @modest(40)
 def test_a_constant_column_carries_nothing(architecture, seed):
     assume(architecture.inputs >= 2)
@@ -137,7 +141,10 @@ def test_a_constant_column_carries_nothing(architecture, seed):
     assert error(deployed(moved), deployed(x)) <= 1e-5
 
 
-@given(architecture=architectures(slots=TAME, most_width=8), seed=st.integers(0, 2**31))
+@given(
+    architecture=architectures(slots=TAME, most_width=8, families=TABLES),
+    seed=st.integers(0, 2**31),
+)
 @modest(30)
 def test_the_state_alone_rebuilds_the_deployed_network(architecture, seed):
     source = generator(seed)
@@ -147,7 +154,7 @@ def test_the_state_alone_rebuilds_the_deployed_network(architecture, seed):
     before = copy.deepcopy(network.state_dict())
     restore = Affine.identity(architecture.outputs)
     deployed = deploy(network, architecture, folded_input(mean, scale), restore)
-    loaded = DeployedMLP(architecture)
+    loaded = DeployedNetwork(architecture)
     loaded.load_state_dict(deployed.state_dict(), strict=True)
     assert error(loaded(x), deployed(x)) <= 1e-5
     # Folding reads the trained network and leaves it as it was.
@@ -157,7 +164,7 @@ def test_the_state_alone_rebuilds_the_deployed_network(architecture, seed):
 def test_folding_by_hand():
     # x̂ = (x − 3)/2, hidden ReLU(4x̂ − 1), logit 5h + 6, target 10·logit + 7.
     architecture = Architecture("mlp", 1, 1, (1,), (relu(),))
-    network = MLP(architecture, generator(0))
+    network = Network(architecture, generator(0))
     values = {"layers.0.weight": 4.0, "layers.0.bias": -1.0, "layers.1.weight": 5.0}
     with torch.no_grad():
         for name, parameter in network.named_parameters():
@@ -180,7 +187,7 @@ def test_centred_inputs_keep_what_folding_would_cancel(mean):
     # here 3e-4 spreads, goes into the first bias.
     placement = (slaf(normaliser="none", clip=None, degree=1, start="identity"),)
     architecture = Architecture("mlp", 1, 1, (1,), placement, centred_inputs=True)
-    network = MLP(architecture, generator(0)).eval()
+    network = Network(architecture, generator(0)).eval()
     x = 10_000.0 + torch.arange(-16, 17)[:, None] / 8
     mean, scale = torch.tensor([mean], dtype=torch.float64), torch.ones(1)
     restore = Affine.identity(1)
@@ -192,7 +199,7 @@ def test_centred_inputs_keep_what_folding_would_cancel(mean):
 def test_a_mean_just_short_of_centring_folds_into_the_first_bias():
     # 99 spreads from zero float32 costs 99·2⁻²⁴ = 6e-6 of a spread a rounding.
     architecture = Architecture("mlp", 1, 1, (1,), (relu(),))
-    network = MLP(architecture, generator(0)).eval()
+    network = Network(architecture, generator(0)).eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.fill_(1.0)
@@ -207,6 +214,6 @@ def test_a_mean_just_short_of_centring_folds_into_the_first_bias():
 @pytest.mark.parametrize("spec", [relu("input"), relu("element"), slaf(), slaf(normaliser="input")])
 def test_a_normaliser_that_was_never_set_is_refused(spec):
     architecture = Architecture("mlp", 2, 1, (4,), (spec,))
-    network = MLP(architecture, generator(0)).eval()
+    network = Network(architecture, generator(0)).eval()
     with pytest.raises(ActivationError, match="statistics were set"):
         deploy(network, architecture, Affine.identity(2), Affine.identity(1))

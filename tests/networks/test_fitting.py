@@ -6,7 +6,7 @@ import pytest
 from network_strategies import generator, relu, slaf
 
 from slaf_automl.errors import SlafError, SpecError
-from slaf_automl.networks import MLP, DeployedMLP, require_complete, require_fit
+from slaf_automl.networks import DeployedNetwork, Network, require_complete, require_fit
 from slaf_automl.spec import ActivationSpec, Architecture, Candidate, DataInfo, Recipe
 
 INFO = DataInfo(("a", "b"), "y", "multiclass", (0, 1, 2), rows=100)
@@ -27,8 +27,8 @@ def without(spec, name):
 
 
 BUILDERS = {
-    "trained": lambda architecture: MLP(architecture, generator(0)),
-    "deployed": DeployedMLP,
+    "trained": lambda architecture: Network(architecture, generator(0)),
+    "deployed": DeployedNetwork,
     "check": require_complete,
     "fit": lambda architecture: require_fit(Candidate(architecture, Recipe()), INFO),
 }

@@ -7,23 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from network_strategies import modest, relu, slaf
-from test_widths import problems
+from test_widths import narrowest, problems, solve
 
 from slaf_automl.errors import BudgetError
-from slaf_automl.networks import WidthLimits, count_cost, solve_widths, widths
+from slaf_automl.networks import WidthLimits, count_cost, widths
 from slaf_automl.spec import COSTS, Architecture, Budget
 
 SMOOTH = slaf(degree=3, clip=None)
 
 
 def least_cost(problem):
-    _, placement, build, limits = problem
-    return count_cost(build(widths.least_widths(placement, limits)))
-
-
-def solve(problem, budget):
-    shape, placement, build, limits = problem
-    return solve_widths(shape, placement, build, budget, limits)
+    return count_cost(problem[2](narrowest(problem)))
 
 
 @st.composite
@@ -76,8 +70,8 @@ def test_topping_up_is_one_unit_a_layer_in_turn(case):
     # Whole rounds are made at once; the outcome must be that of the plain rule, which studies
     # of before rely on.
     problem, budget = case
-    _, placement, build, limits = problem
-    start = widths.least_widths(placement, limits)
+    *_, build, limits = problem
+    start = narrowest(problem)
 
     def fits(found):
         return budget.allows(count_cost(build(found)))

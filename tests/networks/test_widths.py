@@ -11,6 +11,7 @@ from network_strategies import modest, relu, slaf, specs
 
 from slaf_automl.errors import BudgetError
 from slaf_automl.networks import SHAPES, WidthLimits, count_cost, solve_widths
+from slaf_automl.networks.widths import least_widths
 from slaf_automl.spec import Architecture, Budget
 
 WIDE = WidthLimits(least=2, most=32_768)
@@ -38,9 +39,15 @@ def problems(draw):
     return shape, placement, build, limits
 
 
+def narrowest(problem):
+    _, placement, _, limits = problem
+    return least_widths(placement, tuple(range(len(placement))), limits)
+
+
 def solve(problem, budget):
-    shape, placement, build, limits = problem
-    return solve_widths(shape, placement, build, Budget(budget), limits)
+    shape, _, build, limits = problem
+    limit = budget if isinstance(budget, Budget) else Budget(budget)
+    return solve_widths(shape, narrowest(problem), build, limit, limits.most)
 
 
 def smallest_budget(problem):

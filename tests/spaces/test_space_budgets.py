@@ -10,7 +10,7 @@ from space_cases import ask, edited, infos, modest
 
 from slaf_automl.activations import BASES
 from slaf_automl.errors import BudgetError, SpaceError
-from slaf_automl.networks import DeployedMLP, count_cost
+from slaf_automl.networks import DeployedNetwork, count_cost
 from slaf_automl.spaces import SearchSpace
 from slaf_automl.spaces.limits import limit_space
 from slaf_automl.spaces.schema import parse_space, require_buildable
@@ -112,7 +112,7 @@ def test_every_limit_holds_and_no_width_could_grow(problem):
 def test_the_count_is_the_state_of_the_deployed_network(problem):
     space, info, budget, seed = problem
     _, candidate = ask(space, info, budget, seed)
-    state = DeployedMLP(candidate.architecture).state_dict()
+    state = DeployedNetwork(candidate.architecture).state_dict()
     counted = count_cost(candidate.architecture).parameters
     assert counted == sum(tensor.numel() for tensor in state.values())
 

@@ -64,9 +64,9 @@ class TensorBatches:
             x, y = x[order], y[order]
         yield from zip(torch.split(x, self._sizes()), torch.split(y, self._sizes()), strict=True)
 
-    def ordered(self, batch_size: int = 8192) -> Iterator[Tensor]:
+    def ordered(self) -> Iterator[Tensor]:
         """Iterate over the features alone, in order, in large batches."""
-        return iter(torch.split(self.x, batch_size))
+        return iter(torch.split(self.x, evaluation_rows(self.x)))
 
     def _sizes(self) -> list[int]:
         rows, size = len(self.x), self.batch_size
@@ -78,6 +78,16 @@ class TensorBatches:
         elif left:
             sizes.append(left)
         return sizes
+
+
+def evaluation_rows(x: Tensor) -> int:
+    """Return how many rows of `x` `(rows, *)` to evaluate at once: 8,192, fewer of large images.
+
+    Example:
+        >>> evaluation_rows(torch.empty(1, 64)), evaluation_rows(torch.empty(1, 784))
+        (8192, 1337)
+    """
+    return min(8192, max(128, 2**20 // max(1, x[0].numel()))) if len(x) else 8192
 
 
 def _mix(seed: int, epoch: int) -> int:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from slaf_automl.errors import DataError
 from slaf_automl.spec import TASKS, DataInfo
-from slaf_automl.training.data.batches import TensorBatches
+from slaf_automl.training.data.batches import TensorBatches, evaluation_rows
 from slaf_automl.training.data.sources import read_table
 from slaf_automl.training.data.splits import split_rows
 from slaf_automl.training.data.statistics import TableStatistics, measure
@@ -20,8 +20,6 @@ from slaf_automl.training.data.table import Table
 
 MOST_INTEGER_CLASSES = 20
 """An integer target with at most this many distinct values is taken for class labels."""
-
-_EVALUATION_BATCH = 8192
 
 
 class TableData(LightningDataModule):
@@ -74,6 +72,7 @@ class TableData(LightningDataModule):
             classes=classes,
             rows=len(rows.train),
             centred_inputs=self.statistics.centred,
+            image=table.image,
         )
         self.training = (x[rows.train], target[rows.train])
         self.validation = (x[rows.validation], target[rows.validation])
@@ -119,11 +118,13 @@ class TableData(LightningDataModule):
 
     def val_dataloader(self) -> TensorBatches:
         """Return the validation rows in large ordered batches."""
-        return TensorBatches(*self.validation, _EVALUATION_BATCH)
+        x, y = self.validation
+        return TensorBatches(x, y, evaluation_rows(x))
 
     def test_dataloader(self) -> TensorBatches:
         """Return the test rows in large ordered batches; counts as a look at them."""
-        return TensorBatches(*self.open_test(), _EVALUATION_BATCH)
+        x, y = self.open_test()
+        return TensorBatches(x, y, evaluation_rows(x))
 
 
 def _task(table: Table, task: str | None) -> str:

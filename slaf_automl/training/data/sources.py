@@ -154,4 +154,5 @@ def _bundled(source: str, target: str | None) -> Table:
         np.asarray(bunch.data, dtype=np.float64),
         "target",
         y,
+        image=(1, *bunch.images.shape[1:]) if "images" in bunch else None,
     )

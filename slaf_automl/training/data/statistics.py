@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -41,6 +41,25 @@ class TableStatistics:
     target_mean: Tensor
     target_spread: Tensor
     centred: bool
+
+    def by_channel(self, image: tuple[int, int, int]) -> TableStatistics:
+        """Return the same with one mean and spread for all pixels of a channel.
+
+        σ² = mean(σₚ² + (μₚ − μ)²) over the channel's pixels p, μ = mean(μₚ).
+
+        Args:
+            image: channels, height and width whose product is the number of features.
+        """
+        mean, scale = (t.double().reshape(image[0], -1) for t in (self.mean, self.scale))
+        variance = torch.where(scale > 0, scale**-2.0, 0.0)
+        middle = mean.mean(1, keepdim=True)
+        spread = (variance + (mean - middle) ** 2).mean(1, keepdim=True).sqrt()
+        inverse = torch.where(spread > 0, 1.0 / spread, 0.0)
+        return replace(
+            self,
+            mean=middle.expand_as(mean).reshape(-1).float(),
+            scale=inverse.expand_as(mean).reshape(-1).float(),
+        )
 
 
 def _measure_target(table: Table, y: np.ndarray) -> tuple[float, float]:

@@ -28,6 +28,8 @@ class Table:
         x: `(rows, features)` float64, finite.
         target: name of the target column.
         y: `(rows,)`: int64, float64 or str, as the source had it.
+        image: channels, height and width where the features are an image's pixels, channel by
+            channel and row by row; None for a table.
     """
 
     source: str
@@ -35,6 +37,7 @@ class Table:
     x: np.ndarray
     target: str
     y: np.ndarray
+    image: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:
         rows = len(self.y)

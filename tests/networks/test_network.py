@@ -1,4 +1,4 @@
-"""The trainable MLP: its initial values, its shape, and what it leaves alone."""
+"""The trainable Network: its initial values, its shape, and what it leaves alone."""
 
 import math
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from network_strategies import architectures, generator, modest, relu, slaf
 
 from slaf_automl.errors import ActivationError
-from slaf_automl.networks import MLP, DeployedMLP
+from slaf_automl.networks import DeployedNetwork, Network
 from slaf_automl.spec import ActivationSpec, Architecture
 
 DEEP = Architecture("mlp", 5, 3, (8, 6), (slaf(degree=4, hybrid=0.5), relu("input")))
@@ -26,30 +26,30 @@ def same_state(first, second):
 @modest(40)
 def test_building_leaves_the_global_random_state_alone(architecture, seed):
     before = torch.get_rng_state()
-    MLP(architecture, generator(seed))
-    DeployedMLP(architecture)
+    Network(architecture, generator(seed))
+    DeployedNetwork(architecture)
     assert torch.equal(torch.get_rng_state(), before)
 
 
 @given(architecture=architectures(), seed=st.integers(0, 2**31))
 @modest(40)
 def test_initial_values_follow_from_the_seed_alone(architecture, seed):
-    network = MLP(architecture, generator(seed))
+    network = Network(architecture, generator(seed))
     with torch.random.fork_rng():
         torch.manual_seed(seed + 1)
-        again = MLP(architecture, generator(seed))
+        again = Network(architecture, generator(seed))
     assert same_state(network, again)
-    assert not same_state(network, MLP(architecture, generator(seed + 1)))
+    assert not same_state(network, Network(architecture, generator(seed + 1)))
     assert all(torch.isfinite(tensor).all() for tensor in network.state_dict().values())
 
 
 def test_one_generator_gives_one_network_after_another():
     source = generator(0)
-    assert not same_state(MLP(DEEP, source), MLP(DEEP, source))
+    assert not same_state(Network(DEEP, source), Network(DEEP, source))
 
 
 def test_weights_start_as_he_and_biases_at_zero():
-    network = MLP(Architecture("mlp", 200, 100, (300,), (relu(),)), generator(0))
+    network = Network(Architecture("mlp", 200, 100, (300,), (relu(),)), generator(0))
     for layer, inputs in zip(network.layers, (200, 300), strict=True):
         deviation = layer.weight.std().item()
         # 30,000 and more draws: the sample deviation lies within 2% of √(2/inputs).
@@ -61,13 +61,13 @@ def test_weights_start_as_he_and_biases_at_zero():
 @given(architecture=architectures(), rows=st.integers(2, 5))
 @modest(40)
 def test_rows_of_inputs_become_rows_of_outputs(architecture, rows):
-    network = MLP(architecture, generator(0))
+    network = Network(architecture, generator(0))
     x = torch.randn(rows, architecture.inputs, generator=generator(1))
     assert network(x).shape == (rows, architecture.outputs)
 
 
 def test_layers_and_slots_take_turns():
-    network = MLP(Architecture("mlp", 2, 1, (2,), (relu(),)), generator(0))
+    network = Network(Architecture("mlp", 2, 1, (2,), (relu(),)), generator(0))
     with torch.no_grad():
         network.layers[0].weight.copy_(torch.tensor([[1.0, -1.0], [2.0, 0.0]]))
         network.layers[0].bias.copy_(torch.tensor([0.5, -1.0]))
@@ -79,14 +79,14 @@ def test_layers_and_slots_take_turns():
 
 
 def test_every_parameter_learns():
-    network = MLP(DEEP, generator(0))
+    network = Network(DEEP, generator(0))
     network(torch.randn(16, 5, generator=generator(1))).square().sum().backward()
     idle = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
     assert idle == []
 
 
 def test_slots_are_found_by_their_public_path():
-    network = MLP(DEEP, generator(0))
+    network = Network(DEEP, generator(0))
     assert network.get_submodule("slots.0").channels == 8
     assert network.get_submodule("slots.1").channels == 6
 
@@ -101,10 +101,10 @@ def test_slots_are_found_by_their_public_path():
 )
 def test_a_spec_that_its_kind_refuses_is_refused(spec, named):
     with pytest.raises(ActivationError, match=named):
-        MLP(Architecture("mlp", 2, 1, (4,), (spec,)), generator(0))
+        Network(Architecture("mlp", 2, 1, (4,), (spec,)), generator(0))
 
 
 def test_a_layer_too_narrow_for_a_hybrid_is_refused():
     # A quarter of one channel rounds to no SLAF channel at all.
     with pytest.raises(ActivationError, match=r"0\.75"):
-        MLP(Architecture("mlp", 2, 1, (1,), (slaf(hybrid=0.75),)), generator(0))
+        Network(Architecture("mlp", 2, 1, (1,), (slaf(hybrid=0.75),)), generator(0))

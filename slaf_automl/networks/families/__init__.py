@@ -1,0 +1,27 @@
+"""Network families: one table, one file each."""
+
+from __future__ import annotations
+
+from slaf_automl.networks.families.base import Family, Image
+from slaf_automl.networks.families.cnn import CNNFamily
+from slaf_automl.networks.families.mlp import MLPFamily
+from slaf_automl.networks.families.resnet import ResNetFamily
+from slaf_automl.networks.layout import Layout
+from slaf_automl.spec import Architecture
+
+FAMILIES: dict[str, Family] = {
+    family.name: family for family in (MLPFamily(), CNNFamily(), ResNetFamily())
+}
+"""All families by name."""
+
+
+def layout(architecture: Architecture) -> Layout:
+    """Return what the network of an architecture is made of.
+
+    Raises:
+        SpecError: the image is too small for so many layers.
+    """
+    return FAMILIES[architecture.family].layout(architecture)
+
+
+__all__ = ["FAMILIES", "Family", "Image", "layout"]

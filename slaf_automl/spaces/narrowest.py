@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from slaf_automl.activations import find_kind
 from slaf_automl.networks import count_cost
 from slaf_automl.networks.widths import least_widths
 from slaf_automl.spaces.schema import SpaceFile
+from slaf_automl.spaces.slot_kinds import Kinds, fewest_and_most_learned
 from slaf_automl.spec import COSTS, ActivationSpec, Architecture, DataInfo, Scalar
 
 
@@ -37,7 +38,7 @@ def depth_range(file: SpaceFile) -> tuple[int, int]:
 
 def searches_slaf(file: SpaceFile) -> bool:
     """Say whether some slot may be SLAF."""
-    return "slaf" in file.dimensions["slot.activation"].values()
+    return "slaf" in fewest_and_most_learned(file, 1)[1]
 
 
 def narrowest(file: SpaceFile, info: DataInfo, layers: int) -> dict[str, float]:
@@ -47,19 +48,23 @@ def narrowest(file: SpaceFile, info: DataInfo, layers: int) -> dict[str, float]:
     needs wider layers than the file's least width, `parameters` and `macs` may be a little more
     than the costliest candidate's; `relus` and `depth` never are.
     """
-    if searches_slaf(file):
-        costs = [count_cost(a).totals for a in _costliest(file, info, layers)]
+    fewest, most = fewest_and_most_learned(file, layers)
+    if "slaf" in most:
+        costs = [count_cost(a).totals for a in _costliest(file, info, most)]
     else:
         relu = (find_kind("relu").spec(),) * layers
         widths = least_widths(relu, file.widths)
         costs = [count_cost(architecture(file, info, widths, relu)).totals]
-    most = {name: max(cost[name] for cost in costs) for name in COSTS}
-    slots = (_cost_of_slot(file, spec) for spec in _slots(file))
-    relus, depths = zip(*slots, strict=True)
-    return {**most, "relus": layers * max(relus), "depth": layers * max(depths) + layers + 1}
+    totals = {name: max(cost[name] for cost in costs) for name in COSTS}
+    relus, depths = _slot_costs(file, {*fewest, *most})
+    return {
+        **totals,
+        "relus": max(sum(relus[kind] for kind in kinds) for kinds in (fewest, most)),
+        "depth": max(sum(depths[kind] for kind in kinds) for kinds in (fewest, most)) + layers + 1,
+    }
 
 
-def _costliest(file: SpaceFile, info: DataInfo, layers: int) -> Iterator[Architecture]:
+def _costliest(file: SpaceFile, info: DataInfo, kinds: Kinds) -> Iterator[Architecture]:
     """Yield the networks of which one stores, and one computes, most."""
     dimensions = file.dimensions
     hybrids, degree = _hybrids(file), _degree(file)
@@ -67,20 +72,32 @@ def _costliest(file: SpaceFile, info: DataInfo, layers: int) -> Iterator[Archite
         for normaliser in dimensions["normaliser"].values():
             chosen: dict[str, Scalar] = {"sharing": sharing, "normaliser": normaliser}
             # The least hybrid share stores most; the greatest may need wider layers to be possible.
+            relu = find_kind("relu").spec(normaliser=normaliser)
             costliest, widest = (
-                find_kind("slaf").spec(degree=degree, hybrid=h, **chosen)
+                {"relu": relu, "slaf": find_kind("slaf").spec(degree=degree, hybrid=h, **chosen)}
                 for h in (hybrids[0], hybrids[-1])
             )
-            widths = least_widths((widest,) * layers, file.widths)
-            yield architecture(file, info, widths, (costliest,) * layers)
+            widths = least_widths(tuple(widest[kind] for kind in kinds), file.widths)
+            yield architecture(file, info, widths, tuple(costliest[kind] for kind in kinds))
 
 
-def _slots(file: SpaceFile) -> Iterator[ActivationSpec]:
-    """Yield slots of which one evaluates most ReLUs and comparisons, and one is deepest."""
+def _slot_costs(file: SpaceFile, kinds: Collection[str]) -> tuple[dict[str, int], dict[str, float]]:
+    """Return by kind the most ReLU evaluations of a slot at its narrowest width, and its depth."""
+    relus: dict[str, int] = {}
+    depths: dict[str, float] = {}
+    for spec in _slots(file, kinds):
+        evaluations, depth = _cost_of_slot(file, spec)
+        relus[spec.kind] = max(evaluations, relus.get(spec.kind, 0))
+        depths[spec.kind] = max(depth, depths.get(spec.kind, 0))
+    return relus, depths
+
+
+def _slots(file: SpaceFile, kinds: Collection[str]) -> Iterator[ActivationSpec]:
+    """Yield slots of which one of each kind evaluates most ReLUs, and one is deepest."""
     dimensions = file.dimensions
-    if "relu" in dimensions["slot.activation"].values():
+    if "relu" in kinds:
         yield find_kind("relu").spec()
-    if searches_slaf(file):
+    if "slaf" in kinds:
         for basis in dimensions["slot.basis"].values():
             for hybrid in _hybrids(file):
                 for clip in dimensions["clip"].values():

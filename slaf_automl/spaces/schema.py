@@ -17,6 +17,7 @@ from slaf_automl.activations.sharing import SHARING
 from slaf_automl.errors import SlafError, SpaceError
 from slaf_automl.networks import SHAPES, WidthLimits
 from slaf_automl.spaces.dimensions import Constant, Dimension, Searched
+from slaf_automl.spaces.patterns import PATTERNS
 from slaf_automl.spec import ROUTINES
 
 SCHEMA = 1
@@ -24,6 +25,7 @@ SCHEMA = 1
 _WORDS: dict[str, Collection[str]] = {
     "shape": tuple(SHAPES),
     "slot.activation": ("relu", "slaf"),
+    "pattern": PATTERNS,
     "slot.basis": BASES,  # itself, so that a basis registered later is offered too
     "sharing": SHARING,
     "normaliser": NORMALISERS,
@@ -57,6 +59,12 @@ DIMENSIONS = (
 )
 """Every dimension of a space file; all must be given, as a range, as choices or as a value."""
 
+ENCODINGS: Mapping[str, tuple[str, ...]] = {
+    "slots": DIMENSIONS,
+    "pattern": tuple("pattern" if n == "slot.activation" else n for n in DIMENSIONS),
+}
+"""The dimensions under each encoding: every slot chooses for itself, or one rule for all slots."""
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -82,7 +90,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class SpaceFile:
-    """A validated space file."""
+    """A validated space file; `encoding` is one of `ENCODINGS`."""
 
     name: str
     version: int
@@ -90,6 +98,7 @@ class SpaceFile:
     widths: WidthLimits
     dimensions: Mapping[str, Dimension]
     schedule: Schedule
+    encoding: str = "slots"
 
 
 def parse_space(document: Any, where: str) -> SpaceFile:
@@ -102,17 +111,21 @@ def parse_space(document: Any, where: str) -> SpaceFile:
     Raises:
         SpaceError: names file, key path and what is allowed.
     """
-    top = require_header(document, where, "mlp", ("widths", "dimensions", "training"))
+    if isinstance(document, Mapping):
+        document = {"encoding": "slots", **document}
+    top = require_header(document, where, "mlp", ("encoding", "widths", "dimensions", "training"))
+    names = ENCODINGS[_encoding(top["encoding"], where)]
     widths = require_mapping(top["widths"], f"{where}: widths", ("least", "most"))
     least = require_whole(widths["least"], f"{where}: widths.least", 1)
-    dimensions = require_mapping(top["dimensions"], f"{where}: dimensions", DIMENSIONS)
+    dimensions = require_mapping(top["dimensions"], f"{where}: dimensions", names)
     return SpaceFile(
         name=top["name"],
         version=top["version"],
         family=top["family"],
         widths=WidthLimits(least, require_whole(widths["most"], f"{where}: widths.most", least)),
-        dimensions={n: parse_dimension(n, dimensions[n], f"{where}: {n}") for n in DIMENSIONS},
+        dimensions={n: parse_dimension(n, dimensions[n], f"{where}: {n}") for n in names},
         schedule=_schedule(top["training"], f"{where}: training"),
+        encoding=top["encoding"],
     )
 
 
@@ -140,6 +153,18 @@ def require_header(
         raise SpaceError(f"{where}: name {top['name']!r}", expected="a word")
     require_whole(top["version"], f"{where}: version", 1)
     return top
+
+
+def _encoding(word: Any, where: str) -> str:
+    if word == "share":
+        raise SpaceError(
+            f"{where}: encoding 'share', whose order of slots only a trained network has",
+            expected="one of " + ", ".join(ENCODINGS),
+            remedy="for a trained network of your own use SearchSpace.for_model",
+        )
+    if not isinstance(word, str) or word not in ENCODINGS:
+        raise SpaceError(f"{where}: encoding {word!r}", expected="one of " + ", ".join(ENCODINGS))
+    return word
 
 
 def _schedule(document: Any, where: str) -> Schedule:

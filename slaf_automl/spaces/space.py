@@ -13,19 +13,21 @@ from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.trial import BaseTrial
 
 from slaf_automl.errors import BudgetError, SpaceError
-from slaf_automl.spaces.candidates import SHARED, SLOT, CandidateChooser, build_candidate, stretch
+from slaf_automl.spaces.candidates import SHARED, CandidateChooser, build_candidate, stretch
 from slaf_automl.spaces.dimensions import (
     Constant,
     StoredChooser,
     TrialChooser,
     contains,
     described,
+    dimension_lines,
 )
 from slaf_automl.spaces.files import find_space_file, read_document
 from slaf_automl.spaces.limits import limit_space, smallest_limits
 from slaf_automl.spaces.narrowest import depth_range, searches_slaf
 from slaf_automl.spaces.placement_space import PlacementSpace
 from slaf_automl.spaces.schema import SpaceFile, parse_space, require_buildable
+from slaf_automl.spaces.slot_kinds import SLOT, counts_slots, every_slot, public_names, slot_counts
 from slaf_automl.spec import Budget, Candidate, DataInfo, Scalar
 
 _LEARNED_ONLY = (*SHARED, *(f"slot.{name}" for name in SLOT), "routine", "coefficient_rate")
@@ -46,7 +48,8 @@ class SearchSpace:
     """A space of candidates: every one that it suggests is within the budget by construction.
 
     Dimension names are public: `depth`, `shape`, `slot<i>.activation`, `slot<i>.basis`,
-    `slot<i>.degree`, `slot<i>.hybrid`, `sharing`, `normaliser`, `start`, `clip`, `learning_rate`,
+    `slot<i>.degree`, `slot<i>.hybrid` (under `encoding: pattern` one `pattern`, `count`, `basis`,
+    `degree` and `hybrid` for all slots), `sharing`, `normaliser`, `start`, `clip`, `learning_rate`,
     `weight_decay`, `routine`, `coefficient_rate`. Those that a candidate does not need (the degree
     of a ReLU slot, the shape of one layer) are not asked for.
 
@@ -98,13 +101,11 @@ class SearchSpace:
 
     def description(self) -> str:
         """Return the dimensions and their values as text, one a line."""
-        lines = [f"{self.name} (version {self.file.version}, family {self.file.family})"]
-        for name, dimension in self.file.dimensions.items():
-            if isinstance(dimension, Constant):
-                values = f"always {dimension.value}"
-            else:
-                values = described(dimension.distribution)
-            lines.append(f"  {name.replace('slot.', 'slot<i>.'):20} {values}")
+        encoding = "" if self.file.encoding == "slots" else f", encoding {self.file.encoding}"
+        lines = [f"{self.name} (version {self.file.version}, family {self.file.family}{encoding})"]
+        lines += dimension_lines(self.file.dimensions, self.file.encoding)
+        if counts_slots(self.file):
+            lines.append(f"  {'count':20} of slots under first and last, 1 to the layers")
         widths, schedule = self.file.widths, self.file.schedule
         lines.append(f"  {'widths':20} from the budget, {widths.least} to {widths.most:,} units")
         lines.append(
@@ -115,7 +116,8 @@ class SearchSpace:
 
     def control(self) -> SearchSpace:
         """Return the same space with every slot ReLU: the fair control."""
-        dimensions = {**self.file.dimensions, "slot.activation": Constant("relu")}
+        name, value = every_slot(self.file, "relu")
+        dimensions = {**self.file.dimensions, name: Constant(value)}
         return SearchSpace(replace(self.file, dimensions=dimensions))
 
     def identity(self) -> str:
@@ -126,7 +128,9 @@ class SearchSpace:
             else json.loads(distribution_to_json(d.distribution))
             for name, d in self.file.dimensions.items()
         }
-        parts = (self.name, self.file.version, self.file.family, repr(self.file.widths))
+        parts = [self.name, self.file.version, self.file.family, repr(self.file.widths)]
+        if self.file.encoding != "slots":  # Files without the key keep the identity they had.
+            parts.append(self.file.encoding)
         document = json.dumps([*parts, dimensions, repr(self.file.schedule)], sort_keys=True)
         return hashlib.sha256(document.encode()).hexdigest()[:16]
 
@@ -186,11 +190,9 @@ class SearchSpace:
         for name, dimension in file.dimensions.items():
             if isinstance(dimension, Constant) or (name in _LEARNED_ONLY and not learned):
                 continue
-            if name.startswith("slot."):
-                part = name.removeprefix("slot.")
-                found.update({f"slot{i}.{part}": dimension.distribution for i in range(most)})
-            else:
-                found[name] = dimension.distribution
+            found.update(dict.fromkeys(public_names(file, name, most), dimension.distribution))
+        if counts_slots(file):
+            found["count"] = slot_counts(most)
         return found
 
     def suggest(self, trial: BaseTrial, data: Data, budget: Budget) -> Candidate:
@@ -235,7 +237,7 @@ class SearchSpace:
         file = limit_space(self.file, info, budget)
         # Widths follow from shape and budget, so the shape is the one that gives these widths.
         for shape in file.dimensions["shape"].values():
-            chooser = CandidateChooser(candidate, shape)
+            chooser = CandidateChooser(file, candidate, shape)
             try:
                 rebuilt = build_candidate(file, chooser, info, budget)
             except (SpaceError, BudgetError):

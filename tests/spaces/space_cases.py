@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from slaf_automl.spaces import SearchSpace
 from slaf_automl.spaces.files import find_space_file
+from slaf_automl.spaces.patterns import PATTERNS
 from slaf_automl.spec import Budget, DataInfo
 
 MLP = SearchSpace.load("mlp")
@@ -43,6 +44,16 @@ def edited(*changes):
         else:
             place[last] = value
     return changed
+
+
+def by_pattern(changed, patterns=PATTERNS):
+    """Return a document of the family `mlp` with the encoding `pattern`; the argument stays."""
+    changed = copy.deepcopy(changed)
+    dimensions = changed["dimensions"]
+    del dimensions["slot.activation"]
+    given = {"value": patterns} if isinstance(patterns, str) else {"choices": list(patterns)}
+    dimensions["pattern"] = given
+    return {**changed, "encoding": "pattern"}
 
 
 def write(folder, content):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from optuna.distributions import BaseDistribution, distribution_to_json
+from optuna.samplers import BaseSampler
 from optuna.trial import BaseTrial
 
 from slaf_automl.errors import BudgetError, SpaceError
@@ -26,6 +27,7 @@ from slaf_automl.spaces.files import find_space_file, read_document
 from slaf_automl.spaces.limits import limit_space, smallest_limits
 from slaf_automl.spaces.narrowest import depth_range, searches_slaf
 from slaf_automl.spaces.placement_space import PlacementSpace
+from slaf_automl.spaces.samplers import doubtful_sampler, require_served
 from slaf_automl.spaces.schema import SpaceFile, parse_space, require_buildable
 from slaf_automl.spaces.slot_kinds import SLOT, counts_slots, every_slot, public_names, slot_counts
 from slaf_automl.spec import Budget, Candidate, DataInfo, Scalar
@@ -200,10 +202,42 @@ class SearchSpace:
 
         Raises:
             BudgetError: the budget leaves nothing; the message says which limit or value is why.
+            SpaceError: the study's sampler cannot serve the space; see `require_sampler`.
         """
         info = info_of(data)
+        if (sampler := doubtful_sampler(trial)) is not None:
+            self._require_sampler(sampler, info, budget, trial.params)
         return build_candidate(
             limit_space(self.file, info, budget), TrialChooser(trial), info, budget
+        )
+
+    def require_sampler(self, sampler: BaseSampler, data: Data, budget: Budget) -> None:
+        """Refuse a sampler of Optuna that cannot serve this space, before a study begins.
+
+        `suggest` does so at a study's first trial. Optuna's `BruteForceSampler` takes no continuous
+        dimensions, and `CmaEsSampler(with_margin=True)` no numbers that only some trials have; all
+        others serve any space.
+
+        Raises:
+            SpaceError: it cannot; the message names the dimensions that are why.
+            BudgetError: the budget leaves nothing of the space.
+
+        Example:
+            >>> from optuna.samplers import TPESampler
+            >>> info = DataInfo(("a", "b"), "y", "regression", (), rows=100)
+            >>> SearchSpace.load("mlp").require_sampler(TPESampler(), info, Budget(1_000))
+        """
+        self._require_sampler(sampler, info_of(data), budget)
+
+    def _require_sampler(
+        self, sampler: BaseSampler, info: DataInfo, budget: Budget, asked: Collection[str] = ()
+    ) -> None:
+        file = limit_space(self.file, info, budget)
+        require_served(
+            sampler,
+            self.name,
+            lambda chooser: build_candidate(file, chooser, info, budget),
+            asked,
         )
 
     def decode(self, parameters: Mapping[str, Scalar], data: Data, budget: Budget) -> Candidate:

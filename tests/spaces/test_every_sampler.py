@@ -29,6 +29,7 @@ from placement_cases import space_of, within
 from space_cases import DIGITS, by_pattern, document
 from table_spaces import TABLE_SPACES
 
+from slaf_automl.errors import SpaceError
 from slaf_automl.networks import count_cost
 from slaf_automl.spaces import SearchSpace
 from slaf_automl.spaces.dimensions import Constant, Searched
@@ -163,9 +164,8 @@ def test_it_draws_within_the_budget(served, name):
     require_varied(study_of(served, SAMPLERS[name]))
 
 
-# Margins of CMA-ES are for spaces whose dimensions stay: Optuna 5.0 mixes up vectors of several
-# lengths where the dimensions that all trials share get fewer. GP on the flat space takes longest
-# and is tested in test_space_samplers.py.
+# Margins of CMA-ES are for spaces whose dimensions stay: see test_refused_samplers.py. GP on the
+# flat space takes longest and is tested in test_space_samplers.py.
 @pytest.mark.parametrize("name", [n for n in SAMPLERS if n != "gp"])
 def test_it_draws_from_the_flat_space(served, name):
     require_installed(name)
@@ -221,7 +221,7 @@ def discrete(space, **fixed):
 
 
 def test_brute_force_needs_a_space_without_continuous_dimensions(space):
-    with pytest.raises(ValueError, match=r"FloatDistribution\.step must be given for BruteForce"):
+    with pytest.raises(SpaceError, match="BruteForceSampler on space"):
         study_of(Candidates(space), lambda: BruteForceSampler(seed=0))
     study = study_of(Candidates(discrete(space)), lambda: BruteForceSampler(seed=0))
     assert len({str(trial.params) for trial in study.trials}) == len(study.trials) == TRIALS

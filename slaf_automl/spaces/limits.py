@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -20,6 +21,7 @@ WIDEST = 1_024
 """The largest `widths.most` of a space under a budget that may not limit the widths itself."""
 
 
+@functools.lru_cache(maxsize=128)  # A study asks for the same at every trial.
 def limit_space(file: SpaceFile, info: DataInfo, budget: Budget) -> SpaceFile:
     """Return the space without what the budget rules out: every candidate that is left can meet it.
 

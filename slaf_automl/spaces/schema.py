@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
@@ -96,7 +96,8 @@ class SpaceFile:
     version: int
     family: str
     widths: WidthLimits
-    dimensions: Mapping[str, Dimension]
+    # Mappings have no hash; equal files have equal hashes without it too.
+    dimensions: Mapping[str, Dimension] = field(hash=False)
     schedule: Schedule
     encoding: str = "slots"
 

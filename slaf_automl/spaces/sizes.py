@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -54,7 +55,7 @@ class SizedSpace:
     def _sized(self) -> dict[str, int]:
         return {n: v for n, v in self.budget.limits.items() if n in ("parameters", "macs")}
 
-    @property
+    @functools.cached_property
     def least(self) -> float:
         """The smallest share, that of the narrowest network with most layers.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from slaf_automl.networks.families import layout
 from slaf_automl.report import budget_in_words, costs_in_words, result_table
 from slaf_automl.spec import Candidate, DataInfo
 
@@ -18,9 +19,9 @@ def model_card(candidate: Candidate, info: DataInfo, metrics: Mapping[str, Any])
     if len(info.features) > _SHOWN:
         features += f" and {len(info.features) - _SHOWN} more (see `candidate.json`)"
     slots = "\n".join(
-        f"| {i} | {width} | {slot} |"
-        for i, (width, slot) in enumerate(
-            zip(architecture.widths, metrics[metrics["winner"]]["slots"], strict=True)
+        f"| {i} | {step.channels} | {slot} |"
+        for i, (step, slot) in enumerate(
+            zip(layout(architecture).slots(), metrics[metrics["winner"]]["slots"], strict=True)
         )
     )
     budget = budget_in_words(metrics).removesuffix(" parameters")

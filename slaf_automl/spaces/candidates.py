@@ -12,12 +12,10 @@ from slaf_automl.activations import find_kind
 from slaf_automl.networks import solve_widths
 from slaf_automl.networks.widths import least_widths
 from slaf_automl.spaces.dimensions import Chooser, Constant, StoredChooser
-from slaf_automl.spaces.narrowest import architecture, slot_owners
+from slaf_automl.spaces.narrowest import architecture, depth_range, most_blocks, slot_owners
 from slaf_automl.spaces.schema import OF_FAMILY, SpaceFile
+from slaf_automl.spaces.slot_kinds import SLOT, choose_slots, pattern_answers, public_names
 from slaf_automl.spec import ActivationSpec, Budget, Candidate, DataInfo, Recipe, Scalar
-
-SLOT = ("basis", "degree", "hybrid")
-"""Dimensions of a SLAF slot."""
 
 SHARED = ("sharing", "clip", "start")
 """Dimensions that all SLAF slots of a candidate share."""
@@ -39,7 +37,11 @@ def build_candidate(file: SpaceFile, chooser: Chooser, info: DataInfo, budget: B
         SpaceError: the chooser has no valid value.
     """
 
-    def choose(name: str, public: str | None = None) -> Any:
+    def choose(
+        name: str, public: str | None = None, distribution: BaseDistribution | None = None
+    ) -> Any:
+        if distribution is not None:  # of what the file has no dimension for
+            return chooser.choose(name, distribution)
         dimension = file.dimensions[name]
         if isinstance(dimension, Constant):
             return dimension.value
@@ -49,7 +51,8 @@ def build_candidate(file: SpaceFile, chooser: Chooser, info: DataInfo, budget: B
     shape = choose("shape") if depth > 1 else "constant"
     extra = {name: choose(name) for name in OF_FAMILY[file.family]}
     owners = slot_owners(file, depth, extra.get("blocks"))
-    slots = [_choose_slot(choose, i) for i in range(len(owners))]
+    most = len(slot_owners(file, depth_range(file)[1], most_blocks(file)))
+    slots = choose_slots(file, choose, len(owners), most)
     learned = any(slot["activation"] == "slaf" for slot in slots)
     normaliser = choose("normaliser")
     shared = {name: choose(name) for name in SHARED} if learned else {}
@@ -73,7 +76,7 @@ def stretch(file: SpaceFile, info: DataInfo) -> int:
 class CandidateChooser:
     """Answers every question as a given candidate would, and notes what was asked."""
 
-    def __init__(self, candidate: Candidate, shape: Scalar) -> None:
+    def __init__(self, file: SpaceFile, candidate: Candidate, shape: Scalar) -> None:
         architecture, recipe = candidate.architecture, candidate.recipe
         placement = architecture.placement
         self._answers: dict[str, Scalar] = {
@@ -86,12 +89,15 @@ class CandidateChooser:
             "coefficient_rate": recipe.coefficient_rate,
             "pooling": architecture.pooling,
             "blocks": architecture.blocks,
+            **pattern_answers(file, architecture.kinds),
         }
         for i, spec in enumerate(placement):
             self._answers[f"slot{i}.activation"] = spec.kind
             if spec.kind == "slaf":
                 given = spec.parameters
-                self._answers.update({f"slot{i}.{name}": given.get(name) for name in SLOT})
+                for name in SLOT:
+                    public = public_names(file, f"slot.{name}", len(placement))
+                    self._answers[public[i % len(public)]] = given.get(name)
                 self._answers.update({name: given.get(name) for name in SHARED})
         self.asked: dict[str, Scalar] = {}
 
@@ -100,13 +106,6 @@ class CandidateChooser:
         value = StoredChooser(self._answers).choose(name, distribution)
         self.asked[name] = value
         return value
-
-
-def _choose_slot(choose: Callable[..., Any], i: int) -> dict[str, Any]:
-    slot = {"activation": choose("slot.activation", f"slot{i}.activation")}
-    if slot["activation"] == "slaf":
-        slot.update({name: choose(f"slot.{name}", f"slot{i}.{name}") for name in SLOT})
-    return slot
 
 
 def _slot_spec(slot: dict[str, Any], normaliser: Any, shared: dict[str, Any]) -> ActivationSpec:

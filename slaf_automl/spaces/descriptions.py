@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from slaf_automl.spaces.dimensions import Constant, described
+from slaf_automl.spaces.dimensions import dimension_lines
 from slaf_automl.spaces.files import find_space_file, read_document
 from slaf_automl.spaces.placement_file import parse_placement
 from slaf_automl.spaces.space import SearchSpace
@@ -27,13 +27,7 @@ def space_description(name_or_file: str | Path) -> str:
         return SearchSpace.load(name_or_file).description()
     file = parse_placement(document, str(path))
     lines = [f"{file.name} (version {file.version}, family placement, encoding {file.encoding})"]
-    for name, dimension in file.dimensions.items():
-        values = (
-            f"always {dimension.value}"
-            if isinstance(dimension, Constant)
-            else described(dimension.distribution)
-        )
-        lines.append(f"  {name.replace('slot.', 'slot<i>.'):20} {values}")
+    lines += dimension_lines(file.dimensions, file.encoding)
     lines.append(
         f"  {'slots':20} those of the network: SearchSpace.for_model(model, example_input)"
     )

@@ -103,6 +103,25 @@ def contains(distribution: BaseDistribution, value: Scalar) -> bool:
     return isinstance(distribution, FloatDistribution) or value == int(value)
 
 
+def dimension_lines(dimensions: Mapping[str, Dimension], encoding: str) -> list[str]:
+    """Return the public name and the values of each dimension of a space file, one a line.
+
+    Example:
+        >>> print(*dimension_lines({"slot.degree": Constant(3)}, "slots"))
+          slot<i>.degree       always 3
+    """
+    slot = "slot<i>." if encoding == "slots" else ""
+    lines = []
+    for name, dimension in dimensions.items():
+        values = (
+            f"always {dimension.value}"
+            if isinstance(dimension, Constant)
+            else described(dimension.distribution)
+        )
+        lines.append(f"  {name.replace('slot.', slot):20} {values}")
+    return lines
+
+
 def described(distribution: BaseDistribution) -> str:
     """Say in a few words which values a distribution holds.
 

@@ -7,7 +7,7 @@ network has there.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from optuna.distributions import BaseDistribution, IntDistribution
 
 from slaf_automl.activations.kinds import find_kind
 from slaf_automl.spaces.dimensions import Chooser, Constant, Dimension, Searched
+from slaf_automl.spaces.patterns import COUNTED, counted_patterns, pattern_slots
 from slaf_automl.spaces.placement_file import (
     OWN,
     OWN_START,
@@ -88,7 +89,7 @@ class Encoding:
     def _counted(self) -> bool:
         """Whether some placement is told by a number of slots."""
         if self.file.encoding == "pattern":
-            return bool({"first", "last"} & set(self.file.dimensions["pattern"].values()))
+            return bool(set(COUNTED) & set(self.file.dimensions["pattern"].values()))
         return self.file.encoding == "share"
 
     def choose(self, chooser: Chooser, *, shared_always: bool = False) -> Chosen:
@@ -158,7 +159,7 @@ class Encoding:
         else:
             pattern = str(self._ask(chooser, "pattern", "pattern"))
             count = 0
-            if pattern in ("first", "last"):
+            if pattern in COUNTED:
                 count = int(chooser.choose(f"{self.prefix}count", self._counts()) or 0)
             taken = set(pattern_slots(pattern, count, self.slots))
         return ["slaf" if i in taken else "keep" for i in range(self.slots)]
@@ -225,11 +226,7 @@ class Encoding:
     def _counted_patterns(self) -> list[tuple[str, int]]:
         if self.file.encoding == "share":
             return [("share", count) for count in range(self.slots + 1)]
-        found = []
-        for pattern in map(str, self.file.dimensions["pattern"].values()):
-            most = self.slots if pattern in ("first", "last") else 1
-            found += [(pattern, count) for count in range(1, most + 1)]
-        return found
+        return counted_patterns(map(str, self.file.dimensions["pattern"].values()), self.slots)
 
     def _taken(self, pattern: str, count: int) -> Sequence[int]:
         if pattern == "share":
@@ -253,23 +250,6 @@ def _all(dimension: Dimension) -> Sequence[Scalar]:
     if isinstance(dimension, Searched) and isinstance(dimension.distribution, IntDistribution):
         return range(dimension.distribution.low, dimension.distribution.high + 1)
     return dimension.values()
-
-
-def pattern_slots(pattern: str, count: int, slots: int) -> Sequence[int]:
-    """Return which slots a pattern fills.
-
-    Example:
-        >>> [list(pattern_slots(p, 2, 5)) for p in ("none", "all", "first", "last", "alternate")]
-        [[], [0, 1, 2, 3, 4], [0, 1], [3, 4], [0, 2, 4]]
-    """
-    taken: dict[str, Callable[[], range]] = {
-        "none": lambda: range(0),
-        "all": lambda: range(slots),
-        "first": lambda: range(min(count, slots)),
-        "last": lambda: range(max(0, slots - count), slots),
-        "alternate": lambda: range(0, slots, 2),
-    }
-    return taken[pattern]()
 
 
 def slot_spec(

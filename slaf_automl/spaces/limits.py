@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -14,20 +15,14 @@ from slaf_automl.networks.widths import too_small
 from slaf_automl.spaces.dimensions import Constant, Dimension, Searched, contains
 from slaf_automl.spaces.narrowest import depth_range, narrowest, searches_slaf
 from slaf_automl.spaces.schema import SpaceFile
+from slaf_automl.spaces.slot_kinds import every_slot
 from slaf_automl.spec import Budget, DataInfo, Scalar
 
 WIDEST = 1_024
 """The largest `widths.most` of a space under a budget that may not limit the widths itself."""
 
-_WITHOUT_RELUS: tuple[tuple[str, Scalar], ...] = (
-    ("clip", None),
-    ("pooling", "average"),
-    ("slot.hybrid", 0.0),
-    ("slot.activation", "slaf"),
-)
-"""What must be, step by step, for fewer and fewer ReLU and comparison evaluations."""
 
-
+@functools.lru_cache(maxsize=128)  # A study asks for the same at every trial.
 def limit_space(file: SpaceFile, info: DataInfo, budget: Budget) -> SpaceFile:
     """Return the space without what the budget rules out: every candidate that is left can meet it.
 
@@ -38,8 +33,8 @@ def limit_space(file: SpaceFile, info: DataInfo, budget: Budget) -> SpaceFile:
       degrees and layers together: of all cuts under which every candidate fits, the one that leaves
       most placements of degrees, slot by slot (of equals, the one with more layers).
     - A limit on `relus` that not every candidate of the least number of layers can meet takes away
-      clips, then hybrid shares, then ReLU slots and bases that are not polynomial; no more than it
-      must.
+      clips, then hybrid shares, then ReLU slots (all patterns but `all`) and bases that are not
+      polynomial; no more than it must.
 
     The result depends on its arguments alone, so a study has one distribution a name for life.
 
@@ -117,9 +112,7 @@ def _require_bounded_widths(file: SpaceFile, budget: Budget) -> None:
 
 
 def _polynomials_only(file: SpaceFile) -> SpaceFile:
-    for name, value in (*reversed(_WITHOUT_RELUS), ("slot.basis", None)):
-        if name not in file.dimensions:
-            continue
+    for name, value in (*reversed(_without_relus(file)), ("slot.basis", None)):
         kept = _polynomial_bases(file) if name == "slot.basis" else _keep(file, name, value)
         if kept is None:
             raise BudgetError(
@@ -128,6 +121,12 @@ def _polynomials_only(file: SpaceFile) -> SpaceFile:
             )
         file = kept
     return file
+
+
+def _without_relus(file: SpaceFile) -> tuple[tuple[str, Scalar], ...]:
+    """Return what must be, step by step, for fewer and fewer ReLU and comparison evaluations."""
+    average = (("pooling", "average"),) if "pooling" in file.dimensions else ()
+    return (*average, ("clip", None), ("slot.hybrid", 0.0), every_slot(file, "slaf"))
 
 
 def _meet_relus(file: SpaceFile, info: DataInfo, budget: Budget) -> SpaceFile:
@@ -156,11 +155,9 @@ def _ever_fewer_relus(file: SpaceFile) -> tuple[list[SpaceFile], str]:
     parts = [file]
     if not searches_slaf(file):
         return parts, ""
-    for name, value in _WITHOUT_RELUS:
-        if name not in file.dimensions:
-            continue
+    for name, value in _without_relus(file):
         kept = _keep(parts[-1], name, value)
-        if kept is not None and name == "slot.activation":
+        if kept is not None and (name, value) == every_slot(file, "slaf"):
             # What other families compare inside is not counted, so it may not be there.
             name, kept = "slot.basis", _polynomial_bases(kept)
         if kept is None:
@@ -179,7 +176,8 @@ def _cut_degrees(file: SpaceFile, info: DataInfo, budget: Budget) -> SpaceFile:
         except BudgetError:
             continue
         (low, high), count = depth_range(cut), len(_degrees(cut))
-        left = sum(count**layers for layers in range(low, high + 1)), high
+        each = file.encoding == "slots"  # Under a pattern all slots have one degree.
+        left = sum(count ** (layers if each else 1) for layers in range(low, high + 1)), high
         if left > most:
             best, most = cut, left
     # With the least degree alone the refusal names the smallest limits that would do.

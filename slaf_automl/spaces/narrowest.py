@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from slaf_automl.activations import find_kind
 from slaf_automl.networks import FAMILIES, count_cost
 from slaf_automl.networks.widths import Widths, least_widths
 from slaf_automl.spaces.schema import SpaceFile
+from slaf_automl.spaces.slot_kinds import Kinds, fewest_and_most_learned
 from slaf_automl.spec import COSTS, ActivationSpec, Architecture, DataInfo, Scalar
 
 
@@ -54,7 +55,7 @@ def most_blocks(file: SpaceFile) -> int | None:
 
 def searches_slaf(file: SpaceFile) -> bool:
     """Say whether some slot may be SLAF."""
-    return "slaf" in file.dimensions["slot.activation"].values()
+    return "slaf" in fewest_and_most_learned(file, 1)[1]
 
 
 def narrowest(file: SpaceFile, info: DataInfo, layers: int) -> dict[str, float]:
@@ -64,19 +65,27 @@ def narrowest(file: SpaceFile, info: DataInfo, layers: int) -> dict[str, float]:
     needs wider layers than the file's least width, `parameters` and `macs` may be a little more
     than the costliest candidate's; `relus` and `depth` never are.
     """
-    uniform = _Uniform(file, info, layers)
-    costs = [uniform.cost(spec, uniform.least(widest)) for spec, widest in _costliest(file)]
-    most = {name: max(cost[name] for cost in costs) for name in COSTS}
-    slots = list(_slots(file))
-    most["relus"] = max(uniform.cost(spec, uniform.least(spec))["relus"] for spec in slots)
+    sized = _Sized(file, info, layers)
+    fewest, most = fewest_and_most_learned(file, sized.slots)
+    costs = [
+        sized.cost(most, costliest, sized.least(most, widest))
+        for costliest, widest in _costliest(file)
+    ]
+    totals = {name: max(cost[name] for cost in costs) for name in COSTS}
     # A wide layer has a ReLU channel for every hybrid share, a narrow one need not.
     wide = (file.widths.most,) * layers
-    most["depth"] = max(uniform.cost(spec, wide)["depth"] for spec in slots)
-    return most
+    placements = [(kinds, specs) for specs in _slots(file) for kinds in (fewest, most)]
+    totals["relus"] = max(sized.cost(k, s, sized.least(k, s))["relus"] for k, s in placements)
+    totals["depth"] = max(sized.cost(k, s, wide)["depth"] for k, s in placements)
+    return totals
 
 
-class _Uniform:
-    """Networks of so many layers whose slots all have one spec, as costly as the file allows."""
+Specs = Mapping[str, ActivationSpec]
+"""The spec of every slot of a kind, by the kind's name."""
+
+
+class _Sized:
+    """Networks of so many layers, as costly in all else as the file allows."""
 
     def __init__(self, file: SpaceFile, info: DataInfo, layers: int) -> None:
         self._file, self._info = file, info
@@ -87,55 +96,55 @@ class _Uniform:
         # A maximum compares, which an average does not; they store and multiply alike.
         self._pooling = "max" if "max" in poolings else "average" if poolings else None
 
-    def least(self, spec: ActivationSpec) -> Widths:
-        """Return the narrowest widths with this spec."""
-        return least_widths((spec,) * len(self._owners), self._owners, self._file.widths)
+    @property
+    def slots(self) -> int:
+        """How many slots there are."""
+        return len(self._owners)
 
-    def cost(self, spec: ActivationSpec, widths: Widths) -> dict[str, float]:
+    def least(self, kinds: Kinds, specs: Specs) -> Widths:
+        """Return the narrowest widths for these slots."""
+        placement = tuple(specs[kind] for kind in kinds)
+        return least_widths(placement, self._owners, self._file.widths)
+
+    def cost(self, kinds: Kinds, specs: Specs, widths: Widths) -> dict[str, float]:
         """Return every cost of the network."""
+        placement = tuple(specs[kind] for kind in kinds)
         built = architecture(
             self._file,
             self._info,
             widths,
-            (spec,) * len(self._owners),
+            placement,
             pooling=self._pooling,
             blocks=self._blocks,
         )
         return count_cost(built).totals
 
 
-def _costliest(file: SpaceFile) -> Iterator[tuple[ActivationSpec, ActivationSpec]]:
-    """Yield specs of which one stores, and one computes, most; each with one for the widths."""
+def _costliest(file: SpaceFile) -> Iterator[tuple[Specs, Specs]]:
+    """Yield specs of which some store, and some compute, most; with those that need most width."""
     dimensions = file.dimensions
-    normalisers = dimensions["normaliser"].values()
-    if not searches_slaf(file):
-        for normaliser in normalisers:
-            relu = find_kind("relu").spec(normaliser=normaliser)
-            yield relu, relu
-        return
     hybrids, degree = _hybrids(file), _degree(file)
     for sharing in dimensions["sharing"].values():
-        for normaliser in normalisers:
+        for normaliser in dimensions["normaliser"].values():
             chosen: dict[str, Scalar] = {"sharing": sharing, "normaliser": normaliser}
+            relu = find_kind("relu").spec(normaliser=normaliser)
             # The least hybrid share stores most; the greatest may need wider layers to be possible.
             costliest, widest = (
-                find_kind("slaf").spec(degree=degree, hybrid=h, **chosen)
+                {"relu": relu, "slaf": find_kind("slaf").spec(degree=degree, hybrid=h, **chosen)}
                 for h in (hybrids[0], hybrids[-1])
             )
             yield costliest, widest
 
 
-def _slots(file: SpaceFile) -> Iterator[ActivationSpec]:
-    """Yield slots of which one evaluates most ReLUs and comparisons, and one is deepest."""
+def _slots(file: SpaceFile) -> Iterator[Specs]:
+    """Yield specs of which some evaluate most ReLUs and comparisons, and some are deepest."""
     dimensions = file.dimensions
-    if "relu" in dimensions["slot.activation"].values():
-        yield find_kind("relu").spec()
-    if searches_slaf(file):
-        for basis in dimensions["slot.basis"].values():
-            for hybrid in _hybrids(file):
-                for clip in dimensions["clip"].values():
-                    chosen = {"basis": basis, "hybrid": hybrid, "clip": clip}
-                    yield find_kind("slaf").spec(degree=_degree(file), **chosen)
+    relu = find_kind("relu").spec()
+    for basis in dimensions["slot.basis"].values():
+        for hybrid in _hybrids(file):
+            for clip in dimensions["clip"].values():
+                chosen = {"basis": basis, "hybrid": hybrid, "clip": clip}
+                yield {"relu": relu, "slaf": find_kind("slaf").spec(degree=_degree(file), **chosen)}
 
 
 def _hybrids(file: SpaceFile) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from slaf_automl.activations.kinds import find_kind
 from slaf_automl.activations.projection import TARGETS
 from slaf_automl.errors import SlafError, SpaceError
 from slaf_automl.spaces.dimensions import Constant, Dimension, Searched
+from slaf_automl.spaces.patterns import PATTERNS
 from slaf_automl.spaces.schema import parse_dimension, require_header, require_mapping
 
 ENCODINGS = ("slots", "pattern", "share")
@@ -19,9 +20,6 @@ ENCODINGS = ("slots", "pattern", "share")
 
 ACTIVATIONS = ("keep", "relu", "slaf")
 """What may fill a slot: what the network has there, our ReLU, or a SLAF."""
-
-PATTERNS = ("none", "all", "first", "last", "alternate")
-"""Which slots are SLAF: none, all, the first or last `count`, or every other from the first."""
 
 OWN_START = "own"
 """The start that is the function a slot holds already, ReLU where no SLAF can start as that."""

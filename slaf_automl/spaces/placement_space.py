@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from optuna.distributions import BaseDistribution, distribution_to_json
+from optuna.samplers import BaseSampler
 from optuna.trial import BaseTrial, FixedTrial
 from torch import nn
 
-from slaf_automl.errors import BudgetError, SlafError, SpaceError
+from slaf_automl.errors import SlafError, SpaceError
 from slaf_automl.networks.model_cost import ModelCost, measure_model
 from slaf_automl.networks.slots.find import find_slots
 from slaf_automl.networks.slots.sensitivity import own_start
 from slaf_automl.networks.slots.trace import Example
 from slaf_automl.spaces.dimensions import (
-    Chooser,
     Constant,
     StoredChooser,
     TrialChooser,
@@ -29,16 +28,9 @@ from slaf_automl.spaces.dimensions import (
 from slaf_automl.spaces.encodings import Encoding
 from slaf_automl.spaces.files import find_space_file, read_document
 from slaf_automl.spaces.placement_file import PlacementFile, parse_placement
-from slaf_automl.spaces.placement_limits import (
-    Fillings,
-    Ledger,
-    Limits,
-    fillings_of,
-    fitted,
-    limited_file,
-    nothing_fits,
-    ways_of,
-)
+from slaf_automl.spaces.placement_limits import Ledger, Limits, limited_file
+from slaf_automl.spaces.placement_within import Noting, Within
+from slaf_automl.spaces.samplers import doubtful_sampler
 from slaf_automl.spec import Budget, Cost, Placement, Scalar, Slot
 
 _CLAIM = "slaf_automl.placement"
@@ -140,11 +132,25 @@ class PlacementSpace:
 
         Raises:
             BudgetError: no placement is within the limits.
-            SpaceError: another space has used these dimension names in this trial.
+            SpaceError: another space has used these dimension names in this trial, or the study's
+                sampler cannot serve the space; see `require_sampler`.
         """
         within = self._within(budget, extra)
+        if (sampler := doubtful_sampler(trial)) is not None:
+            within.require_sampler(sampler, trial.params)
         self._claim(trial)
         return within.placement(TrialChooser(trial))
+
+    def require_sampler(
+        self, sampler: BaseSampler, budget: Budget | None = None, *, extra: Budget | None = None
+    ) -> None:
+        """Refuse a sampler of Optuna that cannot serve this space; see `SearchSpace`.
+
+        Raises:
+            SpaceError: it cannot; the message names the dimensions that are why.
+            BudgetError: no placement is within the limits.
+        """
+        self._within(budget, extra).require_sampler(sampler)
 
     def decode(
         self,
@@ -189,7 +195,7 @@ class PlacementSpace:
         choices = tuple(chosen.pop(slot, None) for slot in self.slots)
         if not chosen:
             for answers in within.encoding.answers(choices):
-                noting = _Noting(answers)
+                noting = Noting(answers)
                 try:
                     found = within.placement(noting)
                 except SpaceError:
@@ -218,12 +224,12 @@ class PlacementSpace:
         document = json.dumps([*own, dimensions, slots], sort_keys=True)
         return hashlib.sha256(document.encode()).hexdigest()[:16]
 
-    def _within(self, budget: Budget | None, extra: Budget | None) -> _Within:
+    def _within(self, budget: Budget | None, extra: Budget | None) -> Within:
         limits = Limits(budget, extra)
         file, lacking = limited_file(self.file, self.cost, limits)
         starts = tuple(own_start(slot) for slot in self.slots)
         encoding = Encoding(file, starts, self.order, self.prefix)
-        within = _Within(encoding, Ledger(self.cost, self.slots, limits), limits)
+        within = Within(encoding, Ledger(self.cost, self.slots, limits), limits)
         within.require_some(lacking)
         return within
 
@@ -240,59 +246,3 @@ class PlacementSpace:
                 f"two placement spaces with the prefix {self.prefix!r} in one trial",
                 remedy="give one of them a prefix of its own: for_model(..., prefix='teacher.')",
             )
-
-
-@dataclass(frozen=True)
-class _Within:
-    """A space under limits."""
-
-    encoding: Encoding
-    ledger: Ledger
-    limits: Limits
-
-    def require_some(self, lacking: BudgetError | None) -> None:
-        """Raise a `BudgetError`, that of what is lacking if any, if no placement is within."""
-        if not self.ledger.limits:
-            return
-        tried = []
-        for shared in self.encoding.every_shared():
-            tried.append(ways_of(self.encoding, self.ledger, shared))
-            if any(self.ledger.allows(way) for way in tried[-1]):
-                return
-        raise lacking or nothing_fits(self.limits, self.ledger, min(tried, key=self._stored))
-
-    def _stored(self, ways: Sequence[Fillings]) -> float:
-        return self.ledger.total("parameters", ways[-1])
-
-    def placement(self, chooser: Chooser) -> Placement:
-        """Ask for a placement and hold it to the limits.
-
-        Where the limits cannot be held with the shared values that were chosen, the first of the
-        space's take their place with which they can.
-        """
-        must = "keep" not in self.encoding.kinds or bool(self.limits.forcing(self.ledger.cost))
-        chosen = self.encoding.choose(chooser, shared_always=must)
-        start = {"start": chosen.shared["start"]} if "start" in chosen.shared else {}
-        others = ({**shared, **start} for shared in self.encoding.every_shared())
-        for shared in itertools.chain([chosen.shared], others):
-            ways = ways_of(self.encoding, self.ledger, shared)
-            specs = self.encoding.specs(chosen, shared)
-            choices = fillings_of(self.ledger, specs, ways)
-            may_keep = "keep" in self.encoding.kinds
-            found = fitted(self.ledger, choices, ways, may_keep=may_keep)
-            if found is not None:
-                return self.ledger.placement(found)
-        raise nothing_fits(self.limits, self.ledger, ways)
-
-
-class _Noting:
-    """Answers from a table and notes what was asked."""
-
-    def __init__(self, answers: Mapping[str, Scalar]) -> None:
-        self._stored = StoredChooser(answers)
-        self.asked: dict[str, Scalar] = {}
-
-    def choose(self, name: str, distribution: BaseDistribution) -> Scalar:
-        """Return the table's value, or raise a `SpaceError` if the space has it not."""
-        self.asked[name] = self._stored.choose(name, distribution)
-        return self.asked[name]

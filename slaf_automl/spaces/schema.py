@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
@@ -17,6 +17,7 @@ from slaf_automl.activations.sharing import SHARING
 from slaf_automl.errors import SlafError, SpaceError
 from slaf_automl.networks import SHAPES, WidthLimits
 from slaf_automl.spaces.dimensions import Constant, Dimension, Searched
+from slaf_automl.spaces.patterns import PATTERNS
 from slaf_automl.spec import FAMILIES, POOLINGS, ROUTINES
 
 SCHEMA = 1
@@ -24,6 +25,7 @@ SCHEMA = 1
 _WORDS: dict[str, Collection[str]] = {
     "shape": tuple(SHAPES),
     "slot.activation": ("relu", "slaf"),
+    "pattern": PATTERNS,
     "slot.basis": BASES,  # itself, so that a basis registered later is offered too
     "sharing": SHARING,
     "normaliser": NORMALISERS,
@@ -62,6 +64,12 @@ DIMENSIONS = (
 OF_FAMILY: Mapping[str, tuple[str, ...]] = {"mlp": (), "cnn": ("pooling",), "resnet": ("blocks",)}
 """The further dimensions of each family."""
 
+ENCODINGS: Mapping[str, tuple[str, ...]] = {
+    "slots": DIMENSIONS,
+    "pattern": tuple("pattern" if n == "slot.activation" else n for n in DIMENSIONS),
+}
+"""The dimensions under each encoding: every slot chooses for itself, or one rule for all slots."""
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -87,14 +95,16 @@ class Schedule:
 
 @dataclass(frozen=True)
 class SpaceFile:
-    """A validated space file."""
+    """A validated space file; `encoding` is one of `ENCODINGS`."""
 
     name: str
     version: int
     family: str
     widths: WidthLimits
-    dimensions: Mapping[str, Dimension]
+    # Mappings have no hash; equal files have equal hashes without it too.
+    dimensions: Mapping[str, Dimension] = field(hash=False)
     schedule: Schedule
+    encoding: str = "slots"
 
 
 def parse_space(document: Any, where: str) -> SpaceFile:
@@ -107,8 +117,12 @@ def parse_space(document: Any, where: str) -> SpaceFile:
     Raises:
         SpaceError: names file, key path and what is allowed.
     """
-    top = require_header(document, where, FAMILIES, ("widths", "dimensions", "training"))
-    names = (*DIMENSIONS, *OF_FAMILY[top["family"]])
+    if isinstance(document, Mapping):
+        document = {"encoding": "slots", **document}
+    top = require_header(
+        document, where, FAMILIES, ("encoding", "widths", "dimensions", "training")
+    )
+    names = (*ENCODINGS[_encoding(top["encoding"], where)], *OF_FAMILY[top["family"]])
     widths = require_mapping(top["widths"], f"{where}: widths", ("least", "most"))
     least = require_whole(widths["least"], f"{where}: widths.least", 1)
     dimensions = require_mapping(top["dimensions"], f"{where}: dimensions", names)
@@ -119,6 +133,7 @@ def parse_space(document: Any, where: str) -> SpaceFile:
         widths=WidthLimits(least, require_whole(widths["most"], f"{where}: widths.most", least)),
         dimensions={n: parse_dimension(n, dimensions[n], f"{where}: {n}") for n in names},
         schedule=_schedule(top["training"], f"{where}: training"),
+        encoding=top["encoding"],
     )
 
 
@@ -147,6 +162,18 @@ def require_header(
         raise SpaceError(f"{where}: name {top['name']!r}", expected="a word")
     require_whole(top["version"], f"{where}: version", 1)
     return top
+
+
+def _encoding(word: Any, where: str) -> str:
+    if word == "share":
+        raise SpaceError(
+            f"{where}: encoding 'share', whose order of slots only a trained network has",
+            expected="one of " + ", ".join(ENCODINGS),
+            remedy="for a trained network of your own use SearchSpace.for_model",
+        )
+    if not isinstance(word, str) or word not in ENCODINGS:
+        raise SpaceError(f"{where}: encoding {word!r}", expected="one of " + ", ".join(ENCODINGS))
+    return word
 
 
 def _schedule(document: Any, where: str) -> Schedule:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.samplers import BaseSampler
 from optuna.trial import BaseTrial
 
 from slaf_automl.errors import BudgetError, SpaceError
 from slaf_automl.spaces.dimensions import contains, described
 from slaf_automl.spaces.limits import limit_space
 from slaf_automl.spaces.narrowest import depth_range, narrowest
+from slaf_automl.spaces.samplers import doubtful_sampler, require_served
 from slaf_automl.spaces.space import Data, SearchSpace, info_of
 from slaf_automl.spec import Budget, Candidate, Scalar
 
@@ -52,7 +55,7 @@ class SizedSpace:
     def _sized(self) -> dict[str, int]:
         return {n: v for n, v in self.budget.limits.items() if n in ("parameters", "macs")}
 
-    @property
+    @functools.cached_property
     def least(self) -> float:
         """The smallest share, that of the narrowest network with most layers.
 
@@ -69,10 +72,25 @@ class SizedSpace:
         return {SIZE: self._size(), **self.space.distributions(self.data, self.budget)}
 
     def suggest(self, trial: BaseTrial) -> Candidate:
-        """Let a trial of any Optuna study suggest a candidate of any size within the budget."""
+        """Let a trial of any Optuna study suggest a candidate of any size within the budget.
+
+        Raises:
+            SpaceError: the study's sampler cannot serve the space; see `require_sampler`.
+        """
         size = self._size()
+        if (sampler := doubtful_sampler(trial)) is not None:
+            self._require_sized(sampler, trial.params)
         share = trial.suggest_float(SIZE, size.low, size.high, log=True)
         return self.space.suggest(trial, self.data, self._budget(share))
+
+    def require_sampler(self, sampler: BaseSampler) -> None:
+        """Refuse a sampler that cannot serve this space; see `SearchSpace.require_sampler`.
+
+        Raises:
+            SpaceError: it cannot; the message names the dimensions that are why.
+        """
+        self._require_sized(sampler)
+        self.space.require_sampler(sampler, self.data, self.budget)
 
     def decode(self, parameters: Mapping[str, Scalar]) -> Candidate:
         """Return the candidate of stored parameters.
@@ -89,6 +107,10 @@ class SizedSpace:
     def control(self) -> SizedSpace:
         """Return the same with every slot ReLU."""
         return replace(self, space=self.space.control())
+
+    def _require_sized(self, sampler: BaseSampler, asked: Collection[str] = ()) -> None:
+        size = self._size()
+        require_served(sampler, self.space.name, lambda c: c.choose(SIZE, size), asked)
 
     def _size(self) -> FloatDistribution:
         return FloatDistribution(self.least, 1.0, log=True)

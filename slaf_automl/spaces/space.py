@@ -10,22 +10,26 @@ from pathlib import Path
 from typing import Protocol
 
 from optuna.distributions import BaseDistribution, distribution_to_json
+from optuna.samplers import BaseSampler
 from optuna.trial import BaseTrial
 
 from slaf_automl.errors import BudgetError, SpaceError
-from slaf_automl.spaces.candidates import SHARED, SLOT, CandidateChooser, build_candidate, stretch
+from slaf_automl.spaces.candidates import SHARED, CandidateChooser, build_candidate, stretch
 from slaf_automl.spaces.dimensions import (
     Constant,
     StoredChooser,
     TrialChooser,
     contains,
     described,
+    dimension_lines,
 )
 from slaf_automl.spaces.files import find_space_file, read_document
 from slaf_automl.spaces.limits import limit_space, smallest_limits
 from slaf_automl.spaces.narrowest import depth_range, most_blocks, searches_slaf, slot_owners
 from slaf_automl.spaces.placement_space import PlacementSpace
+from slaf_automl.spaces.samplers import doubtful_sampler, require_served
 from slaf_automl.spaces.schema import SpaceFile, parse_space, require_buildable
+from slaf_automl.spaces.slot_kinds import SLOT, counts_slots, every_slot, public_names, slot_counts
 from slaf_automl.spec import Budget, Candidate, DataInfo, Scalar
 
 _LEARNED_ONLY = (*SHARED, *(f"slot.{name}" for name in SLOT), "routine", "coefficient_rate")
@@ -46,7 +50,8 @@ class SearchSpace:
     """A space of candidates: every one that it suggests is within the budget by construction.
 
     Dimension names are public: `depth`, `shape`, `slot<i>.activation`, `slot<i>.basis`,
-    `slot<i>.degree`, `slot<i>.hybrid`, `sharing`, `normaliser`, `start`, `clip`, `learning_rate`,
+    `slot<i>.degree`, `slot<i>.hybrid` (under `encoding: pattern` one `pattern`, `count`, `basis`,
+    `degree` and `hybrid` for all slots), `sharing`, `normaliser`, `start`, `clip`, `learning_rate`,
     `weight_decay`, `routine`, `coefficient_rate`. Those that a candidate does not need (the degree
     of a ReLU slot, the shape of one layer) are not asked for.
 
@@ -98,13 +103,11 @@ class SearchSpace:
 
     def description(self) -> str:
         """Return the dimensions and their values as text, one a line."""
-        lines = [f"{self.name} (version {self.file.version}, family {self.file.family})"]
-        for name, dimension in self.file.dimensions.items():
-            if isinstance(dimension, Constant):
-                values = f"always {dimension.value}"
-            else:
-                values = described(dimension.distribution)
-            lines.append(f"  {name.replace('slot.', 'slot<i>.'):20} {values}")
+        encoding = "" if self.file.encoding == "slots" else f", encoding {self.file.encoding}"
+        lines = [f"{self.name} (version {self.file.version}, family {self.file.family}{encoding})"]
+        lines += dimension_lines(self.file.dimensions, self.file.encoding)
+        if counts_slots(self.file):
+            lines.append(f"  {'count':20} of slots under first and last, 1 to all of them")
         widths, schedule = self.file.widths, self.file.schedule
         lines.append(f"  {'widths':20} from the budget, {widths.least} to {widths.most:,} units")
         lines.append(
@@ -115,7 +118,8 @@ class SearchSpace:
 
     def control(self) -> SearchSpace:
         """Return the same space with every slot ReLU: the fair control."""
-        dimensions = {**self.file.dimensions, "slot.activation": Constant("relu")}
+        name, value = every_slot(self.file, "relu")
+        dimensions = {**self.file.dimensions, name: Constant(value)}
         return SearchSpace(replace(self.file, dimensions=dimensions))
 
     def identity(self) -> str:
@@ -126,7 +130,9 @@ class SearchSpace:
             else json.loads(distribution_to_json(d.distribution))
             for name, d in self.file.dimensions.items()
         }
-        parts = (self.name, self.file.version, self.file.family, repr(self.file.widths))
+        parts = [self.name, self.file.version, self.file.family, repr(self.file.widths)]
+        if self.file.encoding != "slots":  # Files without the key keep the identity they had.
+            parts.append(self.file.encoding)
         document = json.dumps([*parts, dimensions, repr(self.file.schedule)], sort_keys=True)
         return hashlib.sha256(document.encode()).hexdigest()[:16]
 
@@ -187,11 +193,9 @@ class SearchSpace:
         for name, dimension in file.dimensions.items():
             if isinstance(dimension, Constant) or (name in _LEARNED_ONLY and not learned):
                 continue
-            if name.startswith("slot."):
-                part = name.removeprefix("slot.")
-                found.update({f"slot{i}.{part}": dimension.distribution for i in range(most)})
-            else:
-                found[name] = dimension.distribution
+            found.update(dict.fromkeys(public_names(file, name, most), dimension.distribution))
+        if counts_slots(file):
+            found["count"] = slot_counts(most)
         return found
 
     def suggest(self, trial: BaseTrial, data: Data, budget: Budget) -> Candidate:
@@ -199,10 +203,42 @@ class SearchSpace:
 
         Raises:
             BudgetError: the budget leaves nothing; the message says which limit or value is why.
+            SpaceError: the study's sampler cannot serve the space; see `require_sampler`.
         """
         info = info_of(data)
+        if (sampler := doubtful_sampler(trial)) is not None:
+            self._require_sampler(sampler, info, budget, trial.params)
         return build_candidate(
             limit_space(self.file, info, budget), TrialChooser(trial), info, budget
+        )
+
+    def require_sampler(self, sampler: BaseSampler, data: Data, budget: Budget) -> None:
+        """Refuse a sampler of Optuna that cannot serve this space, before a study begins.
+
+        `suggest` does so at a study's first trial. Optuna's `BruteForceSampler` takes no continuous
+        dimensions, and `CmaEsSampler(with_margin=True)` no numbers that only some trials have; all
+        others serve any space.
+
+        Raises:
+            SpaceError: it cannot; the message names the dimensions that are why.
+            BudgetError: the budget leaves nothing of the space.
+
+        Example:
+            >>> from optuna.samplers import TPESampler
+            >>> info = DataInfo(("a", "b"), "y", "regression", (), rows=100)
+            >>> SearchSpace.load("mlp").require_sampler(TPESampler(), info, Budget(1_000))
+        """
+        self._require_sampler(sampler, info_of(data), budget)
+
+    def _require_sampler(
+        self, sampler: BaseSampler, info: DataInfo, budget: Budget, asked: Collection[str] = ()
+    ) -> None:
+        file = limit_space(self.file, info, budget)
+        require_served(
+            sampler,
+            self.name,
+            lambda chooser: build_candidate(file, chooser, info, budget),
+            asked,
         )
 
     def decode(self, parameters: Mapping[str, Scalar], data: Data, budget: Budget) -> Candidate:
@@ -236,7 +272,7 @@ class SearchSpace:
         file = limit_space(self.file, info, budget)
         # Widths follow from shape and budget, so the shape is the one that gives these widths.
         for shape in file.dimensions["shape"].values():
-            chooser = CandidateChooser(candidate, shape)
+            chooser = CandidateChooser(file, candidate, shape)
             try:
                 rebuilt = build_candidate(file, chooser, info, budget)
             except (SpaceError, BudgetError):

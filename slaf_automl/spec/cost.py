@@ -38,13 +38,14 @@ COSTS: Mapping[str, CostKind] = {
             "parameters",
             1,
             "Values that the deployed network stores: the elements of its state. Normalisers, "
-            "standardisation, clip ranges and the SLAFs' constants fold away and count nothing.",
+            "standardisation, clip ranges and the SLAFs' constants count nothing where they fold "
+            "into a layer.",
         ),
         CostKind(
             "macs",
             "macs",
             1,
-            "Multiply-accumulates for one example: outputs × inputs of a linear layer, degree for "
+            "Multiply-accumulates for one example: weights × places of a layer, degree for "
             "each learned channel, Horner and Clenshaw counted alike. Not counted: biases, "
             "centring, and what the elements of a basis that is not polynomial take inside.",
         ),
@@ -53,8 +54,8 @@ COSTS: Mapping[str, CostKind] = {
             "ReLU evaluations",
             0,
             "ReLU and comparison evaluations for one example: 1 for each ReLU channel, 2 for each "
-            "learned channel that is clipped (a minimum and a maximum). Not counted: comparisons "
-            "inside the elements of a basis that is not polynomial.",
+            "learned channel that is clipped (a minimum and a maximum), 3 for a maximum over 2×2. "
+            "Not counted: comparisons inside the elements of a basis that is not polynomial.",
         ),
         CostKind(
             "depth",

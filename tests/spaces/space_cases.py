@@ -9,11 +9,17 @@ from hypothesis import strategies as st
 
 from slaf_automl.spaces import SearchSpace
 from slaf_automl.spaces.files import find_space_file
+from slaf_automl.spaces.patterns import PATTERNS
 from slaf_automl.spec import Budget, DataInfo
 
 MLP = SearchSpace.load("mlp")
 DIGITS = DataInfo(
-    tuple(f"pixel{i}" for i in range(64)), "digit", "multiclass", tuple(range(10)), rows=1149
+    tuple(f"pixel{i}" for i in range(64)),
+    "digit",
+    "multiclass",
+    tuple(range(10)),
+    rows=1149,
+    image=(1, 8, 8),
 )
 BUDGET = Budget(parameters=5_000)
 DELETED = object()
@@ -43,6 +49,16 @@ def edited(*changes):
         else:
             place[last] = value
     return changed
+
+
+def by_pattern(changed, patterns=PATTERNS):
+    """Return a document of the family `mlp` with the encoding `pattern`; the argument stays."""
+    changed = copy.deepcopy(changed)
+    dimensions = changed["dimensions"]
+    del dimensions["slot.activation"]
+    given = {"value": patterns} if isinstance(patterns, str) else {"choices": list(patterns)}
+    dimensions["pattern"] = given
+    return {**changed, "encoding": "pattern"}
 
 
 def write(folder, content):

@@ -1,8 +1,12 @@
-"""The shipped spaces whose networks take tables, in contrast to those that fill a given model."""
+"""The shipped spaces by what their networks take, in contrast to those that fill a given model."""
 
+from slaf_automl.networks import FAMILIES
 from slaf_automl.spaces import shipped_names
 from slaf_automl.spaces.files import find_space_file, read_document
 
-TABLE_SPACES = tuple(
-    name for name in shipped_names() if read_document(find_space_file(name))["family"] == "mlp"
+_FAMILIES = {name: read_document(find_space_file(name))["family"] for name in shipped_names()}
+
+TABLE_SPACES = tuple(name for name, family in _FAMILIES.items() if family == "mlp")
+IMAGE_SPACES = tuple(
+    name for name, family in _FAMILIES.items() if family in FAMILIES and FAMILIES[family].images
 )

@@ -1,4 +1,4 @@
-"""Every sampler of Optuna draws from every shipped space of tables, conditional dimensions and all.
+"""Every sampler of Optuna draws from every space, conditional dimensions and all.
 
 CMA-ES needs the package cmaes, which slaf_automl does not: without it those cases are skipped.
 """
@@ -24,12 +24,17 @@ from optuna.samplers import (
     RandomSampler,
     TPESampler,
 )
-from space_cases import DIGITS
-from table_spaces import TABLE_SPACES
+from placement_cases import document as placement_document
+from placement_cases import space_of, within
+from space_cases import DIGITS, by_pattern, document
+from table_spaces import IMAGE_SPACES, TABLE_SPACES
 
+from slaf_automl.errors import SpaceError
 from slaf_automl.networks import count_cost
 from slaf_automl.spaces import SearchSpace
 from slaf_automl.spaces.dimensions import Constant, Searched
+from slaf_automl.spaces.placement_file import ENCODINGS
+from slaf_automl.spaces.schema import parse_space
 from slaf_automl.spec import Budget
 
 TRIALS = 30
@@ -57,7 +62,7 @@ SAMPLERS = {
 }
 
 
-@pytest.fixture(params=TABLE_SPACES, scope="module")
+@pytest.fixture(params=(*TABLE_SPACES, *IMAGE_SPACES), scope="module")
 def space(request):
     return SearchSpace.load(request.param)
 
@@ -68,20 +73,64 @@ def score(candidate):
     return abs(math.log10(candidate.recipe.learning_rate) + 2) - 0.1 * learned
 
 
-def conditional(study, space):
-    """Let the space ask for what a candidate needs; return its parameters, and it."""
+class Candidates:
+    """A space of tables or images under the budget."""
+
+    def __init__(self, space):
+        self.space = space
+        self.distributions = functools.partial(space.distributions, DIGITS, BUDGET)
+        self.suggest = functools.partial(space.suggest, data=DIGITS, budget=BUDGET)
+        self.decode = functools.partial(space.decode, data=DIGITS, budget=BUDGET)
+
+    def score(self, candidate):
+        assert count_cost(candidate.architecture).parameters <= BUDGET.parameters
+        return score(candidate)
+
+
+class Placements:
+    """The placements of a network of four slots, under a limit that not all of them meet."""
+
+    def __init__(self, encoding):
+        self.space = space_of((3, 8, 2, 5), placement_document(encoding))
+        self.extra = Budget(parameters=40)
+        self.distributions = functools.partial(self.space.distributions, extra=self.extra)
+        self.suggest = functools.partial(self.space.suggest, extra=self.extra)
+        self.decode = functools.partial(self.space.decode, extra=self.extra)
+
+    def score(self, placement):
+        assert within(self.space, placement, None, self.extra)
+        return abs(2.5 - sum(slot.channels for slot in placement.slots))
+
+
+SPACES = {
+    name: lambda name=name: Candidates(SearchSpace.load(name))
+    for name in (*TABLE_SPACES, *IMAGE_SPACES)
+}
+SPACES["mlp by pattern"] = lambda: Candidates(
+    SearchSpace(parse_space(by_pattern(document()), "space.yaml"))
+)
+SPACES |= {f"placement by {e}": functools.partial(Placements, e) for e in ENCODINGS}
+
+
+@pytest.fixture(params=SPACES, scope="module")
+def served(request):
+    return SPACES[request.param]()
+
+
+def conditional(study, served):
+    """Let the space ask for what is needed; return the trial, and what it stands for."""
     trial = study.ask()
-    return trial, space.suggest(trial, DIGITS, BUDGET)
+    return trial, served.suggest(trial)
 
 
-def flat(study, space):
+def flat(study, served):
     """Ask for every dimension, needed or not, and decode."""
-    trial = study.ask(space.distributions(DIGITS, BUDGET))
-    return trial, space.decode(trial.params, DIGITS, BUDGET)
+    trial = study.ask(served.distributions())
+    return trial, served.decode(trial.params)
 
 
-def study_of(space, sampler, way=conditional):
-    """Run a study under strict warnings, check each of its candidates, and return it."""
+def study_of(served, sampler, way=conditional):
+    """Run a study under strict warnings, check what it suggests, and return it."""
     stopped = []
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -89,10 +138,9 @@ def study_of(space, sampler, way=conditional):
         study = optuna.create_study(sampler=sampler())
         study.stop = lambda: stopped.append(True)  # Optuna's own is for Study.optimize only.
         while len(study.trials) < TRIALS and not stopped:
-            trial, candidate = way(study, space)
-            assert count_cost(candidate.architecture).parameters <= BUDGET.parameters
-            assert space.decode(trial.params, DIGITS, BUDGET) == candidate
-            study.tell(trial, score(candidate))
+            trial, suggested = way(study, served)
+            assert served.decode(trial.params) == suggested
+            study.tell(trial, served.score(suggested))
     return study
 
 
@@ -114,23 +162,23 @@ def require_varied(study):
         if n != "cma-es with margin"
     ],
 )
-def test_it_draws_candidates_within_the_budget(space, name):
+def test_it_draws_within_the_budget(served, name):
     require_installed(name)
-    require_varied(study_of(space, SAMPLERS[name]))
+    require_varied(study_of(served, SAMPLERS[name]))
 
 
-# Margins of CMA-ES are for spaces whose dimensions stay: Optuna 5.0 mixes up vectors of several
-# lengths where the dimensions that all trials share get fewer. GP on the flat space takes longest
-# and is tested in test_space_samplers.py.
+# Margins of CMA-ES are for spaces whose dimensions stay: see test_refused_samplers.py. GP on the
+# flat space takes longest and is tested in test_space_samplers.py.
 @pytest.mark.parametrize("name", [n for n in SAMPLERS if n != "gp"])
-def test_it_draws_from_the_flat_space(space, name):
+def test_it_draws_from_the_flat_space(served, name):
     require_installed(name)
-    require_varied(study_of(space, SAMPLERS[name], flat))
+    require_varied(study_of(served, SAMPLERS[name], flat))
 
 
 def test_partly_fixed_dimensions_stay_as_they_are_fixed(space):
     fixed = {"slot0.activation": "slaf", "slot0.degree": 4}
-    study = study_of(space, lambda: PartialFixedSampler(fixed, SAMPLERS["tpe group"]()))
+    sampler = functools.partial(PartialFixedSampler, fixed, SAMPLERS["tpe group"]())
+    study = study_of(Candidates(space), sampler)
     assert len(study.trials) == TRIALS
     for trial in study.trials:
         assert fixed.items() <= trial.params.items()
@@ -149,7 +197,7 @@ def test_a_grid_is_gone_through_once(space):
         name: ends(distribution)[: 2 if name in searched else 1]
         for name, distribution in space.distributions(DIGITS, BUDGET).items()
     }
-    study = study_of(space, lambda: GridSampler(grid, seed=0))
+    study = study_of(Candidates(space), lambda: GridSampler(grid, seed=0))
     # A grid is flat: where slot 1 is not asked for, its two values give one candidate twice.
     assert len(study.trials) == 2 ** len(searched)
     assert len({str(trial.params) for trial in study.trials}) == 12
@@ -159,7 +207,7 @@ def test_a_grid_without_some_dimension_is_refused_by_naming_it(space):
     grid = {n: ends(d)[:1] for n, d in space.distributions(DIGITS, BUDGET).items()}
     del grid["learning_rate"]
     with pytest.raises(ValueError, match=r"parameter name, learning_rate, is not found in"):
-        study_of(space, lambda: GridSampler(grid))
+        study_of(Candidates(space), lambda: GridSampler(grid))
 
 
 def discrete(space, **fixed):
@@ -176,9 +224,9 @@ def discrete(space, **fixed):
 
 
 def test_brute_force_needs_a_space_without_continuous_dimensions(space):
-    with pytest.raises(ValueError, match=r"FloatDistribution\.step must be given for BruteForce"):
-        study_of(space, lambda: BruteForceSampler(seed=0))
-    study = study_of(discrete(space), lambda: BruteForceSampler(seed=0))
+    with pytest.raises(SpaceError, match="BruteForceSampler on space"):
+        study_of(Candidates(space), lambda: BruteForceSampler(seed=0))
+    study = study_of(Candidates(discrete(space)), lambda: BruteForceSampler(seed=0))
     assert len({str(trial.params) for trial in study.trials}) == len(study.trials) == TRIALS
 
 
@@ -186,6 +234,6 @@ def test_brute_force_ends_when_every_candidate_was_drawn(space):
     few = {"slot.basis": "chebyshev", "slot.degree": 3, "slot.hybrid": 0.0, "sharing": "layer"}
     few |= {"start": "identity", "normaliser": "element", "routine": "joint", "clip": 3.0}
     small = discrete(space, depth=2, shape="constant", **few)
-    study = study_of(small, lambda: BruteForceSampler(seed=0))
+    study = study_of(Candidates(small), lambda: BruteForceSampler(seed=0))
     kinds = {tuple(sorted(trial.params.items())) for trial in study.trials}
     assert len(study.trials) == len(kinds) == 4  # two slots, each ReLU or SLAF

@@ -11,6 +11,7 @@ from space_cases import BUDGET, DIGITS, MLP, ask, edited, write
 from slaf_automl.errors import BudgetError
 from slaf_automl.networks import count_cost
 from slaf_automl.spaces import SearchSpace
+from slaf_automl.spaces.limits import limit_space
 from slaf_automl.spec import Budget
 
 WIDE = {"least": 2, "most": 64}
@@ -277,6 +278,22 @@ def test_widths_then_go_to_the_file_s_limit(make):
         assert set(candidate.architecture.widths) == {64}
         _, candidate = ask(space.control(), DIGITS, Budget(relus=500), seed)
         assert set(candidate.architecture.widths) == {64}
+
+
+# What is remembered
+
+
+def test_equal_spaces_are_limited_once(make):
+    one, other = make({}).file, make({}).file
+    assert one is not other
+    assert (one, hash(one)) == (other, hash(other))
+    left = limit_space(one, DIGITS, Budget(5_000, relus=3))
+    assert limit_space(other, DIGITS, Budget(5_000, relus=3)) is left
+    assert limit_space(other, DIGITS, Budget(5_000, relus=4)) != left
+    assert limit_space(make({"slot.degree": {"value": 2}}).file, DIGITS, Budget(5_000)) != left
+    for _ in range(2):  # Refusals are not remembered, and are the same.
+        with pytest.raises(BudgetError, match="a budget of 3 parameters; expected at least 172"):
+            limit_space(one, DIGITS, Budget(3))
 
 
 # What else agrees

@@ -9,7 +9,7 @@ from slaf_automl.activations import find_kind
 from slaf_automl.networks import count_cost
 from slaf_automl.networks.widths import least_widths
 from slaf_automl.spaces.schema import SpaceFile
-from slaf_automl.spaces.slot_kinds import Kinds, fewest_and_most_learned
+from slaf_automl.spaces.slot_kinds import Kinds, extreme_kinds
 from slaf_automl.spec import COSTS, ActivationSpec, Architecture, DataInfo, Scalar
 
 
@@ -38,7 +38,7 @@ def depth_range(file: SpaceFile) -> tuple[int, int]:
 
 def searches_slaf(file: SpaceFile) -> bool:
     """Say whether some slot may be SLAF."""
-    return "slaf" in fewest_and_most_learned(file, 1)[1]
+    return "slaf" in extreme_kinds(file, 1)[-1]
 
 
 def narrowest(file: SpaceFile, info: DataInfo, layers: int) -> dict[str, float]:
@@ -48,7 +48,8 @@ def narrowest(file: SpaceFile, info: DataInfo, layers: int) -> dict[str, float]:
     needs wider layers than the file's least width, `parameters` and `macs` may be a little more
     than the costliest candidate's; `relus` and `depth` never are.
     """
-    fewest, most = fewest_and_most_learned(file, layers)
+    extremes = extreme_kinds(file, layers)
+    most = extremes[-1]
     if "slaf" in most:
         costs = [count_cost(a).totals for a in _costliest(file, info, most)]
     else:
@@ -56,11 +57,11 @@ def narrowest(file: SpaceFile, info: DataInfo, layers: int) -> dict[str, float]:
         widths = least_widths(relu, file.widths)
         costs = [count_cost(architecture(file, info, widths, relu)).totals]
     totals = {name: max(cost[name] for cost in costs) for name in COSTS}
-    relus, depths = _slot_costs(file, {*fewest, *most})
+    relus, depths = _slot_costs(file, set().union(*extremes))
     return {
         **totals,
-        "relus": max(sum(relus[kind] for kind in kinds) for kinds in (fewest, most)),
-        "depth": max(sum(depths[kind] for kind in kinds) for kinds in (fewest, most)) + layers + 1,
+        "relus": max(sum(relus[kind] for kind in kinds) for kinds in extremes),
+        "depth": max(sum(depths[kind] for kind in kinds) for kinds in extremes) + layers + 1,
     }
 
 

@@ -237,13 +237,14 @@ def _spaces(options: Namespace) -> None:
     if options.name is None:
         print("\n".join(shipped_names()))
         return
-    print(space_description(options.name))
-    if options.data is not None:
+    lines = [space_description(options.name)]
+    if options.data is not None:  # Printed with the rest, so that what is refused prints nothing.
+        space = SearchSpace.load(options.name)
         from slaf_automl.training import TableData
 
-        table = TableData.load(options.data, options.target)
-        smallest = SearchSpace.load(options.name).smallest_budget(table)
-        print(f"  {'smallest budget':20} {smallest.in_words()} for {options.data}")
+        smallest = space.smallest_budget(TableData.load(options.data, options.target))
+        lines.append(f"  {'smallest budget':20} {smallest.in_words()} for {options.data}")
+    print("\n".join(lines))
 
 
 _COMMANDS: dict[str, Callable[[Namespace], None]] = {

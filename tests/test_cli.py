@@ -237,6 +237,25 @@ def test_spaces_lists_and_shows(capsys):
     assert "an integer from 2 to 6" in shown
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["placement", "--data", "sklearn:iris"], "for the slots of a network of one's own; use"),
+        (["mlp", "--data", "nosuch.csv"], "no such file"),
+    ],
+)
+def test_spaces_shows_nothing_of_what_it_refuses(arguments, words, capsys):
+    assert words in complaint(capsys, ["spaces", *arguments])
+
+
+def test_spaces_says_the_smallest_budget_for_a_file(capsys):
+    assert main(["spaces", "mlp", "--data", "sklearn:iris"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0] == "mlp (version 2, family mlp)"
+    assert shown[-1].split()[:2] == ["smallest", "budget"]
+    assert shown[-1].endswith("parameters for sklearn:iris")
+
+
 @contextlib.contextmanager
 def started(arguments: list[str]) -> Iterator[subprocess.Popen]:
     """A running command, killed at the end of the block if it still runs."""

@@ -7,6 +7,7 @@ network has there.
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -183,11 +184,15 @@ class Encoding:
     def _counts(self) -> IntDistribution:
         return IntDistribution(0 if self.file.encoding == "share" else 1, self.slots)
 
-    def answers(self, choices: Choices) -> Iterator[dict[str, Scalar]]:
+    def answers(self, choices: Choices, *, only_less: bool) -> Iterator[dict[str, Scalar]]:
         """Yield sets of answers, among which is one that leads to these choices if any does.
 
         The first says what they are. The others, under `pattern` and `share`, say what limits may
         have turned into them: slots may have been taken away, or filled more cheaply.
+
+        Args:
+            choices: what each slot holds.
+            only_less: the limits do nothing but take slots away.
         """
         learned = [
             (spec, start)
@@ -210,12 +215,15 @@ class Encoding:
             yield self._prefixed(common)
             return
         filled = {i for i, spec in enumerate(choices) if spec is not None}
-        told = sorted(self._counted_patterns(), key=lambda p: set(self._taken(*p)) != filled)
+        told = self._likely_first(filled)
         least = self.least()
         found = [{name: spec[name] for name in least} for spec, _ in learned] or [least]
         tried = [(common, slot) for i, slot in enumerate(found) if slot not in found[:i]]
         cheap = [least, self.least(mostly_relu=True)]
-        if all(slot in cheap for slot in found):  # What was chosen may have gone without a trace.
+        if only_less and learned:
+            told = [one for one in told if filled <= set(self._taken(*one))]
+            tried = tried if len(tried) == 1 else []  # One form for all slots is as chosen.
+        elif all(slot in cheap for slot in found):  # What was chosen may have gone without a trace.
             shares = [common] if learned else self.every_shared()
             tried += itertools.product(shares, self._costliest_first())
         for shared, slot in tried:
@@ -227,6 +235,24 @@ class Encoding:
         if self.file.encoding == "share":
             return [("share", count) for count in range(self.slots + 1)]
         return counted_patterns(map(str, self.file.dimensions["pattern"].values()), self.slots)
+
+    def _likely_first(self, filled: set[int]) -> list[tuple[str, int]]:
+        """Return the patterns and counts, those first that limits may most simply have turned into.
+
+        Limits take slots away more often than they add some, and few of either. The patterns take
+        turns, so that the counts of one do not keep the others waiting.
+        """
+
+        def rank(told: tuple[str, int]) -> tuple[bool, int]:
+            taken = set(self._taken(*told))
+            return not taken >= filled, len(taken ^ filled)
+
+        turns: Counter[str] = Counter()
+        found = []
+        for pattern, count in sorted(self._counted_patterns(), key=rank):
+            found.append((turns[pattern], pattern, count))
+            turns[pattern] += 1
+        return [(pattern, count) for _, pattern, count in sorted(found, key=lambda told: told[0])]
 
     def _taken(self, pattern: str, count: int) -> Sequence[int]:
         if pattern == "share":

@@ -8,7 +8,7 @@ from slaf_automl.activations import find_kind
 from slaf_automl.networks import FAMILIES, count_cost
 from slaf_automl.networks.widths import Widths, least_widths
 from slaf_automl.spaces.schema import SpaceFile
-from slaf_automl.spaces.slot_kinds import Kinds, fewest_and_most_learned
+from slaf_automl.spaces.slot_kinds import Kinds, extreme_kinds
 from slaf_automl.spec import COSTS, ActivationSpec, Architecture, DataInfo, Scalar
 
 
@@ -55,7 +55,7 @@ def most_blocks(file: SpaceFile) -> int | None:
 
 def searches_slaf(file: SpaceFile) -> bool:
     """Say whether some slot may be SLAF."""
-    return "slaf" in fewest_and_most_learned(file, 1)[1]
+    return "slaf" in extreme_kinds(file, 1)[-1]
 
 
 def narrowest(file: SpaceFile, info: DataInfo, layers: int) -> dict[str, float]:
@@ -66,15 +66,16 @@ def narrowest(file: SpaceFile, info: DataInfo, layers: int) -> dict[str, float]:
     than the costliest candidate's; `relus` and `depth` never are.
     """
     sized = _Sized(file, info, layers)
-    fewest, most = fewest_and_most_learned(file, sized.slots)
+    extremes = extreme_kinds(file, sized.slots)
     costs = [
-        sized.cost(most, costliest, sized.least(most, widest))
+        sized.cost(kinds, costliest, sized.least(kinds, widest))
         for costliest, widest in _costliest(file)
+        for kinds in extremes
     ]
     totals = {name: max(cost[name] for cost in costs) for name in COSTS}
     # A wide layer has a ReLU channel for every hybrid share, a narrow one need not.
     wide = (file.widths.most,) * layers
-    placements = [(kinds, specs) for specs in _slots(file) for kinds in (fewest, most)]
+    placements = [(kinds, specs) for specs in _slots(file) for kinds in extremes]
     totals["relus"] = max(sized.cost(k, s, sized.least(k, s))["relus"] for k, s in placements)
     totals["depth"] = max(sized.cost(k, s, wide)["depth"] for k, s in placements)
     return totals

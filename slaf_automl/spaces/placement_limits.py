@@ -126,6 +126,11 @@ class Ledger:
         self._others = [slot for slot in cost.slots if slot not in own]
         self._known: dict[tuple[int, ActivationSpec | None], Filling] = {}
 
+    @property
+    def keeping_is_cheapest(self) -> bool:
+        """Whether no filling can save what is limited: slots are taken away, never filled."""
+        return not self.cost.own and self.limits.keys() <= {"parameters", "macs"}
+
     def filling(self, i: int, spec: ActivationSpec | None) -> Filling:
         """Return what slot number i costs with a spec."""
         if (i, spec) not in self._known:

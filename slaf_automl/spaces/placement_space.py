@@ -194,7 +194,8 @@ class PlacementSpace:
         chosen = dict(placement)
         choices = tuple(chosen.pop(slot, None) for slot in self.slots)
         if not chosen:
-            for answers in within.encoding.answers(choices):
+            less = within.ledger.keeping_is_cheapest
+            for answers in within.encoding.answers(choices, only_less=less):
                 noting = Noting(answers)
                 try:
                     found = within.placement(noting)

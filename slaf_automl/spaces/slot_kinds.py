@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from typing import Any
 
 from optuna.distributions import IntDistribution
@@ -46,19 +46,23 @@ def slot_counts(layers: int) -> IntDistribution:
     return IntDistribution(1, layers)
 
 
-def fewest_and_most_learned(file: SpaceFile, layers: int) -> tuple[Kinds, Kinds]:
-    """Return what the slots of so many layers hold where fewest, and where most of them are SLAF.
+def extreme_kinds(file: SpaceFile, slots: int) -> tuple[Kinds, ...]:
+    """Return what so many slots hold where no fewer of them can be SLAF, and last where most are.
 
-    No placement costs more than the costlier of the two: each cost grows, or falls, with each SLAF.
+    Every placement has the SLAFs of one of the first and perhaps more, and the last has them all.
+    So none costs more than the costliest of these: each cost grows, or falls, with each SLAF,
+    whatever the slot.
     """
-    taken: list[Sequence[int]]
     if file.encoding == "pattern":
-        found = counted_patterns(_patterns(file), layers)
-        taken = sorted((pattern_slots(*one, layers) for one in found), key=len)
+        found = counted_patterns(_patterns(file), slots)
+        taken = [frozenset(pattern_slots(*one, slots)) for one in found]
     else:
         kinds = file.dimensions["slot.activation"].values()
-        taken = [range(0 if "relu" in kinds else layers), range(layers if "slaf" in kinds else 0)]
-    return _kinds(taken[0], layers), _kinds(taken[-1], layers)
+        ends = range(0 if "relu" in kinds else slots), range(slots if "slaf" in kinds else 0)
+        taken = [frozenset(end) for end in ends]
+    taken = sorted(set(taken), key=lambda learned: (len(learned), sorted(learned)))
+    fewest = [one for one in taken if not any(other < one for other in taken)]
+    return tuple(_kinds(one, slots) for one in (*fewest, taken[-1]))
 
 
 def choose_slots(
@@ -104,5 +108,5 @@ def _patterns(file: SpaceFile) -> list[str]:
     return [str(value) for value in file.dimensions["pattern"].values()]
 
 
-def _kinds(learned: Sequence[int], layers: int) -> Kinds:
+def _kinds(learned: Collection[int], layers: int) -> Kinds:
     return tuple("slaf" if i in learned else "relu" for i in range(layers))

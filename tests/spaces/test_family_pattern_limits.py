@@ -9,6 +9,7 @@ from slaf_automl.networks import count_cost
 from slaf_automl.spaces import SearchSpace
 from slaf_automl.spaces.patterns import PATTERNS
 from slaf_automl.spaces.schema import parse_space
+from slaf_automl.spaces.slot_kinds import extreme_kinds
 from slaf_automl.spec import Budget
 
 FORM = {
@@ -29,6 +30,31 @@ def open_space(patterns=PATTERNS, *changes, most=64):
     found = by_pattern(edited((("widths",), {"least": 2, "most": most})), patterns)
     found["dimensions"].update([("clip", {"choices": [3.0, None]}), *changes])
     return SearchSpace(parse_space(found, "space.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("patterns", "layers", "found"),
+    [
+        (PATTERNS, 3, ["rrr", "sss"]),
+        (["none"], 2, ["rr", "rr"]),
+        (["all"], 2, ["ss", "ss"]),
+        (["none", "alternate"], 4, ["rrrr", "srsr"]),
+        (["first", "alternate"], 3, ["srr", "sss"]),
+        # Neither of the fewest is part of the other, and slots need not cost the same.
+        (["last", "first"], 3, ["srr", "rrs", "sss"]),
+        (["last", "alternate"], 4, ["rrrs", "srsr", "ssss"]),
+        (["last", "alternate"], 3, ["rrs", "sss"]),
+    ],
+)
+def test_every_placement_lies_between_the_extremes(patterns, layers, found):
+    kinds = extreme_kinds(open_space(patterns).file, layers)
+    assert ["".join(kind[0] for kind in one) for one in kinds] == found
+
+
+@pytest.mark.parametrize("slots", [["relu"], ["slaf"], ["relu", "slaf"]])
+def test_the_extremes_of_slots_are_uniform(slots):
+    file = parse_space(edited((("dimensions", "slot.activation"), {"choices": slots})), "s.yaml")
+    assert extreme_kinds(file, 2) == ((slots[0],) * 2, (slots[-1],) * 2)
 
 
 def test_a_depth_limit_leaves_the_pattern_all():

@@ -1,7 +1,9 @@
 """Properties of every placement that a space suggests, whatever the network and the limits."""
 
+import contextlib
 import json
 import re
+from unittest import mock
 
 import optuna
 import pytest
@@ -15,7 +17,8 @@ from space_cases import modest
 from slaf_automl.activations import find_kind
 from slaf_automl.errors import BudgetError, SlafError, SpaceError
 from slaf_automl.spaces import PlacementSpace
-from slaf_automl.spaces.encodings import pattern_slots
+from slaf_automl.spaces.patterns import pattern_slots
+from slaf_automl.spaces.placement_limits import Ledger
 from slaf_automl.spec import Budget, Placement
 
 SEEDS = st.integers(0, 2**31)
@@ -76,6 +79,45 @@ def test_a_placement_within_the_limits_is_left_as_it_was_chosen(data, space, see
         assert budget.relus is not None or budget.depth is not None
     else:
         assert space.decode(encoded, budget, extra=extra) == placement
+
+
+@given(data=st.data(), space=spaces(), seed=SEEDS)
+@modest(80)
+def test_what_can_be_encoded_does_not_depend_on_the_short_way(data, space, seed):
+    # Placements of the space, and others: suggested under other limits, or of fewer slots.
+    extra = data.draw(st.none() | st.builds(Budget, parameters=st.integers(1, 60)))
+    _, placement = ask(space, seed, *held(data, space))
+    pairs = [pair for pair in placement if data.draw(st.booleans())]
+    placement = Placement(tuple(slot for slot, _ in pairs), tuple(spec for _, spec in pairs))
+    found = []
+    the_long_way = mock.patch.object(Ledger, "keeping_is_cheapest", False)
+    for way in (contextlib.nullcontext(), the_long_way):
+        with way:
+            try:
+                found.append(space.encode(placement, extra=extra))
+            except (SpaceError, BudgetError) as error:
+                found.append(str(error))
+    assert found[0] == found[1]
+
+
+def test_few_answers_are_tried_where_limits_only_take_away():
+    space = space_of((4,) * 20, document("pattern"))
+    assert space._within(None, Budget(parameters=9)).ledger.keeping_is_cheapest
+    assert not space._within(Budget(relus=80), None).ledger.keeping_is_cheapest
+    encoding = space._within(None, None).encoding
+    cheapest = slaf(degree=2, hybrid=0.0)
+    choices = tuple(cheapest if i in (3, 7) else None for i in range(20))
+    tried = list(encoding.answers(choices, only_less=True))
+    assert {a["pattern"] for a in tried} == {"all", "first", "last"}
+    assert len(tried) == 1 + 13 + 4
+    # A pattern's nearest comes first, and the patterns take turns.
+    assert [(a["pattern"], a["count"]) for a in tried[:4]] == [
+        ("first", 8),
+        ("last", 17),
+        ("all", 1),
+        ("first", 9),
+    ]
+    assert len(list(encoding.answers(choices, only_less=False))) > 1_000
 
 
 @given(data=st.data(), space=spaces())

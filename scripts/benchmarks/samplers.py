@@ -10,7 +10,8 @@ to 10 trials are drawn at random by all, so that --trials below that compares no
 
 A study is one line of --out; the same command again goes on where it was stopped. `tpe_group` is
 the default of searches; the flat ones ask for every dimension, needed or not, so that a Gaussian
-process sees them all.
+process sees them all. `tpe_group_pattern` samples the same space with its placement said by a
+pattern (`encoding: pattern`).
 """
 
 from __future__ import annotations
@@ -19,15 +20,16 @@ import argparse
 import json
 import statistics
 import sys
+import tempfile
 import time
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 
 import optuna
 import torch
+import yaml
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from tqdm import tqdm
 
@@ -42,16 +44,26 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "random": lambda seed: RandomSampler(seed=seed),
     "tpe_flat": lambda seed: TPESampler(seed=seed, multivariate=True),
     "gp_flat": lambda seed: GPSampler(seed=seed),
+    "tpe_group_pattern": lambda seed: TPESampler(seed=seed, multivariate=True, group=True),
 }
-DEFAULT = ("tpe_group", "tpe", "gp", "random")
+DEFAULT = ("tpe_group", "tpe", "gp", "random", "tpe_flat", "tpe_group_pattern")
+PATTERNS = ["none", "all", "first", "last", "alternate"]
+MLP = Path(__file__).parents[2] / "search_spaces" / "mlp.yaml"
 Key = tuple[str, str, int]  # data, sampler, repetition
 
 
-def short_space() -> SearchSpace:
-    """Return the `mlp` space with short trainings."""
-    space = SearchSpace.load("mlp")
-    schedule = replace(space.file.schedule, epochs=EPOCHS, least_steps=LEAST_STEPS)
-    return SearchSpace(replace(space.file, schedule=schedule))
+def short_space(sampler: str) -> SearchSpace:
+    """Return the `mlp` space with short trainings, in the encoding that a sampler's name says."""
+    document = yaml.safe_load(MLP.read_text(encoding="utf-8"))
+    document["training"] |= {"epochs": EPOCHS, "least_steps": LEAST_STEPS}
+    if sampler.endswith("_pattern"):
+        document["encoding"] = "pattern"
+        del document["dimensions"]["slot.activation"]
+        document["dimensions"]["pattern"] = {"choices": PATTERNS}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "mlp.yaml"
+        path.write_text(yaml.safe_dump(document), encoding="utf-8")
+        return SearchSpace.load(path)
 
 
 def read(name: str, split: int) -> TableData:
@@ -64,9 +76,10 @@ def train(candidate: Candidate, data: TableData, seed: int) -> float:
     return fit(candidate, data, seed=seed, metric=metric, accelerator="cpu").result.value
 
 
-def run_study(key: Key, trials: int, space: SearchSpace, trained: Callable[[], object]) -> dict:
+def run_study(key: Key, trials: int, trained: Callable[[], object]) -> dict:
     """Run one study; return its line: the settings, and the value of each trial."""
     name, sampler, repetition = key
+    space = short_space(sampler)
     data, budget = read(name, repetition), Budget(parameters=BUDGETS[name])
     study = optuna.create_study(sampler=SAMPLERS[sampler](repetition))
     values, began = [], time.perf_counter()
@@ -93,7 +106,7 @@ def run_study(key: Key, trials: int, space: SearchSpace, trained: Callable[[], o
     }
 
 
-def finished(path: Path, trials: int, space: SearchSpace) -> dict[Key, dict]:
+def finished(path: Path, trials: int) -> dict[Key, dict]:
     """Read the studies that were finished before; a last line that was cut off is taken away.
 
     Raises:
@@ -113,7 +126,7 @@ def finished(path: Path, trials: int, space: SearchSpace) -> dict[Key, dict]:
             raise SlafError(
                 f"{path}: line {number}: {error!r}", remedy="name another --out"
             ) from None
-        expected = (trials, space.identity(), BUDGETS.get(line["data"]))
+        expected = (trials, short_space(line["sampler"]).identity(), BUDGETS.get(line["data"]))
         if settings != expected:
             raise SlafError(
                 f"{path}: line {number} has trials, space, budget {settings}",
@@ -124,12 +137,12 @@ def finished(path: Path, trials: int, space: SearchSpace) -> dict[Key, dict]:
     return found
 
 
-def estimate(keys: Iterable[Key], trials: int, space: SearchSpace) -> float:
+def estimate(keys: Iterable[Key], trials: int) -> float:
     """Return the seconds these studies will take, from two trainings of each table."""
     studies = defaultdict(int)
     for name, _, _ in keys:
         studies[name] += 1
-    total = 0.0
+    total, space = 0.0, short_space("random")
     for name, count in studies.items():
         data, budget = read(name, 0), Budget(parameters=BUDGETS[name])
         study = optuna.create_study(sampler=RandomSampler(seed=0))
@@ -189,8 +202,7 @@ def main() -> int:
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-    space = short_space()
-    lines = finished(options.out, options.trials, space)
+    lines = finished(options.out, options.trials)
     # Repetition by repetition, so that a run that is stopped has compared all samplers alike.
     keys = [
         (name, sampler, repetition)
@@ -199,7 +211,7 @@ def main() -> int:
         for sampler in options.samplers
     ]
     left = [key for key in keys if key not in lines]
-    minutes = estimate(left, options.trials, space) / 60
+    minutes = estimate(left, options.trials) / 60
     print(
         f"{len(left)} of {len(keys)} studies of {options.trials} trials to run: some "
         f"{minutes:.1f} minutes on one core, beside the samplers' own time",
@@ -212,7 +224,7 @@ def main() -> int:
     ):
         for key in left:
             bar.set_description(" ".join(map(str, key)))
-            lines[key] = run_study(key, options.trials, space, bar.update)
+            lines[key] = run_study(key, options.trials, bar.update)
             file.write(json.dumps(lines[key]) + "\n")
             file.flush()
     print_table({key: lines[key] for key in keys}, options.samplers)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from optuna.distributions import BaseDistribution, distribution_to_json
-from optuna.trial import BaseTrial, FixedTrial
+from optuna.trial import BaseTrial, FixedTrial, Trial
 from torch import nn
 
 from slaf_automl.errors import BudgetError, SlafError, SpaceError
@@ -140,11 +140,11 @@ class PlacementSpace:
 
         Raises:
             BudgetError: no placement is within the limits.
-            SpaceError: another space has used these dimension names in this trial.
+            SpaceError: another space has used these dimension names in this study.
         """
-        within = self._within(budget, extra)
+        chooser, within = TrialChooser(trial), self._within(budget, extra)
         self._claim(trial)
-        return within.placement(TrialChooser(trial))
+        return within.placement(chooser)
 
     def decode(
         self,
@@ -228,17 +228,19 @@ class PlacementSpace:
         return within
 
     def _claim(self, trial: BaseTrial) -> None:
-        """Note in the trial which space its dimension names belong to."""
+        """Note in the study which space its dimension names belong to."""
         if isinstance(trial, FixedTrial):
             return
+        holder = trial.study if isinstance(trial, Trial) else trial
         key, mine = f"{_CLAIM}:{self.prefix}", self.identity()
-        theirs = trial.user_attrs.get(key)
+        theirs = holder.user_attrs.get(key)
         if theirs is None:
-            trial.set_user_attr(key, mine)
+            holder.set_user_attr(key, mine)
         elif theirs != mine:
             raise SpaceError(
-                f"two placement spaces with the prefix {self.prefix!r} in one trial",
-                remedy="give one of them a prefix of its own: for_model(..., prefix='teacher.')",
+                f"two placement spaces with the prefix {self.prefix!r} in one study",
+                remedy="give each a study of its own, or one of them a prefix of its own: "
+                "for_model(..., prefix='teacher.')",
             )
 
 

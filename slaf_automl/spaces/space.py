@@ -12,7 +12,7 @@ from typing import Protocol
 from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.trial import BaseTrial
 
-from slaf_automl.errors import BudgetError, SpaceError
+from slaf_automl.errors import BudgetError, DataError, SpaceError
 from slaf_automl.spaces.candidates import SHARED, SLOT, CandidateChooser, build_candidate, stretch
 from slaf_automl.spaces.dimensions import (
     Constant,
@@ -27,6 +27,7 @@ from slaf_automl.spaces.narrowest import depth_range, searches_slaf
 from slaf_automl.spaces.placement_space import PlacementSpace
 from slaf_automl.spaces.schema import SpaceFile, parse_space, require_buildable
 from slaf_automl.spec import Budget, Candidate, DataInfo, Scalar
+from slaf_automl.spec.budget import require_budget
 
 _LEARNED_ONLY = (*SHARED, *(f"slot.{name}" for name in SLOT), "routine", "coefficient_rate")
 """Dimensions that no candidate needs whose slots are all ReLU."""
@@ -199,10 +200,9 @@ class SearchSpace:
         Raises:
             BudgetError: the budget leaves nothing; the message says which limit or value is why.
         """
-        info = info_of(data)
-        return build_candidate(
-            limit_space(self.file, info, budget), TrialChooser(trial), info, budget
-        )
+        require_budget("budget", budget)
+        info, chooser = info_of(data), TrialChooser(trial)
+        return build_candidate(limit_space(self.file, info, budget), chooser, info, budget)
 
     def decode(self, parameters: Mapping[str, Scalar], data: Data, budget: Budget) -> Candidate:
         """Return the candidate of stored parameters; the inverse of `encode`.
@@ -251,4 +251,11 @@ class SearchSpace:
 
 def info_of(data: Data) -> DataInfo:
     """Return the `DataInfo` of data, or the info itself."""
-    return data if isinstance(data, DataInfo) else data.info
+    info = data if isinstance(data, DataInfo) else getattr(data, "info", None)
+    if not isinstance(info, DataInfo):
+        raise DataError(
+            f"data of type {type(data).__name__}",
+            expected="a TableData or a DataInfo",
+            remedy="read a table with TableData.load(...)",
+        )
+    return info

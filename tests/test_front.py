@@ -74,7 +74,6 @@ def test_a_budget_without_a_size_is_refused():
 
 @pytest.mark.slow
 def test_the_command_prints_and_draws(tmp_path, quick_space, capsys):
-    pytest.importorskip("plotly", reason="needs slaf-automl[report]")
     out, plot = tmp_path / "front", tmp_path / "front.html"
     words = ["front", "sklearn:wine", "--budget", "300", "--trials", "2", "--out", str(out)]
     assert main([*words, "--space", str(quick_space), "--plot", str(plot)]) == 0

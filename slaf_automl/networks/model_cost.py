@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
@@ -141,6 +142,10 @@ def measure_model(
         (58, 48, 8)
     """
     twin = copied(model).eval()
+    for parameter in twin.parameters():
+        # Torch's counter trips over a module that returns a view of what has gradients.
+        if not is_lazy(parameter):
+            parameter.requires_grad_(False)
     stored, own = _stored(twin), _own(twin, slots)
     mark_slots(twin, slots)
     counter = FlopCounterMode(display=False)

@@ -45,6 +45,9 @@ class Searched:
 
 Dimension = Constant | Searched
 
+_OTHERS = ("dynamic value space", "different distribution kind", "different log configuration")
+"""What Optuna says where a study has another distribution under the same name."""
+
 
 class Chooser(Protocol):
     """Chooses one value for a named distribution."""
@@ -55,12 +58,36 @@ class Chooser(Protocol):
 
 @dataclass(frozen=True)
 class TrialChooser:
-    """Lets an Optuna trial suggest."""
+    """Lets an Optuna trial suggest.
+
+    Raises:
+        SpaceError: it is no trial, or its study has other values under a dimension's name.
+    """
 
     trial: BaseTrial
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.trial, BaseTrial):
+            raise SpaceError(
+                f"a trial of type {type(self.trial).__name__}",
+                expected="the optuna.trial.Trial that Optuna hands to the objective",
+            )
+
     def choose(self, name: str, distribution: BaseDistribution) -> Scalar:
         """Return the trial's suggestion."""
+        try:
+            return self._suggested(name, distribution)
+        except ValueError as error:
+            if not any(words in str(error) for words in _OTHERS):
+                raise
+            raise SpaceError(
+                f"dimension {name!r} has other values in this study: another space, budget or data "
+                "has used it",
+                expected=described(distribution),
+                remedy="give each a study of its own",
+            ) from error
+
+    def _suggested(self, name: str, distribution: BaseDistribution) -> Scalar:
         if isinstance(distribution, CategoricalDistribution):
             return self.trial.suggest_categorical(name, distribution.choices)
         if isinstance(distribution, IntDistribution):

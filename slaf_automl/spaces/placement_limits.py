@@ -17,6 +17,7 @@ from slaf_automl.spaces.dimensions import Constant, Searched
 from slaf_automl.spaces.encodings import Choices, Encoding
 from slaf_automl.spaces.placement_file import ACTIVATIONS, SHARED, PlacementFile
 from slaf_automl.spec import COSTS, ActivationSpec, Budget, Placement, Scalar, Slot
+from slaf_automl.spec.budget import require_budget
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,9 @@ class Limits:
     extra: Budget | None = None
 
     def __post_init__(self) -> None:
+        for name, budget in (("budget", self.total), ("extra", self.extra)):
+            if budget is not None:
+                require_budget(name, budget)
         if self.extra is not None and (bad := {"relus", "depth"} & set(self.extra.limits)):
             raise BudgetError(
                 f"a limit on extra {sorted(bad)[0]}",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.samplers import BaseSampler
-from optuna.trial import BaseTrial, FixedTrial
+from optuna.trial import BaseTrial, FixedTrial, Trial
 from torch import nn
 
 from slaf_automl.errors import SlafError, SpaceError
@@ -132,14 +132,14 @@ class PlacementSpace:
 
         Raises:
             BudgetError: no placement is within the limits.
-            SpaceError: another space has used these dimension names in this trial, or the study's
+            SpaceError: another space has used these dimension names in this study, or the study's
                 sampler cannot serve the space; see `require_sampler`.
         """
-        within = self._within(budget, extra)
+        chooser, within = TrialChooser(trial), self._within(budget, extra)
         if (sampler := doubtful_sampler(trial)) is not None:
             within.require_sampler(sampler, trial.params)
         self._claim(trial)
-        return within.placement(TrialChooser(trial))
+        return within.placement(chooser)
 
     def require_sampler(
         self, sampler: BaseSampler, budget: Budget | None = None, *, extra: Budget | None = None
@@ -235,15 +235,17 @@ class PlacementSpace:
         return within
 
     def _claim(self, trial: BaseTrial) -> None:
-        """Note in the trial which space its dimension names belong to."""
+        """Note in the study which space its dimension names belong to."""
         if isinstance(trial, FixedTrial):
             return
+        holder = trial.study if isinstance(trial, Trial) else trial
         key, mine = f"{_CLAIM}:{self.prefix}", self.identity()
-        theirs = trial.user_attrs.get(key)
+        theirs = holder.user_attrs.get(key)
         if theirs is None:
-            trial.set_user_attr(key, mine)
+            holder.set_user_attr(key, mine)
         elif theirs != mine:
             raise SpaceError(
-                f"two placement spaces with the prefix {self.prefix!r} in one trial",
-                remedy="give one of them a prefix of its own: for_model(..., prefix='teacher.')",
+                f"two placement spaces with the prefix {self.prefix!r} in one study",
+                remedy="give each a study of its own, or one of them a prefix of its own: "
+                "for_model(..., prefix='teacher.')",
             )

@@ -13,7 +13,7 @@ from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.samplers import BaseSampler
 from optuna.trial import BaseTrial
 
-from slaf_automl.errors import BudgetError, SpaceError
+from slaf_automl.errors import BudgetError, DataError, SpaceError
 from slaf_automl.spaces.candidates import SHARED, CandidateChooser, build_candidate, stretch
 from slaf_automl.spaces.dimensions import (
     Constant,
@@ -31,6 +31,7 @@ from slaf_automl.spaces.samplers import doubtful_sampler, require_served
 from slaf_automl.spaces.schema import SpaceFile, parse_space, require_buildable
 from slaf_automl.spaces.slot_kinds import SLOT, counts_slots, every_slot, public_names, slot_counts
 from slaf_automl.spec import Budget, Candidate, DataInfo, Scalar
+from slaf_automl.spec.budget import require_budget
 
 _LEARNED_ONLY = (*SHARED, *(f"slot.{name}" for name in SLOT), "routine", "coefficient_rate")
 """Dimensions that no candidate needs whose slots are all ReLU."""
@@ -205,12 +206,11 @@ class SearchSpace:
             BudgetError: the budget leaves nothing; the message says which limit or value is why.
             SpaceError: the study's sampler cannot serve the space; see `require_sampler`.
         """
-        info = info_of(data)
+        require_budget("budget", budget)
+        info, chooser = info_of(data), TrialChooser(trial)
         if (sampler := doubtful_sampler(trial)) is not None:
             self._require_sampler(sampler, info, budget, trial.params)
-        return build_candidate(
-            limit_space(self.file, info, budget), TrialChooser(trial), info, budget
-        )
+        return build_candidate(limit_space(self.file, info, budget), chooser, info, budget)
 
     def require_sampler(self, sampler: BaseSampler, data: Data, budget: Budget) -> None:
         """Refuse a sampler of Optuna that cannot serve this space, before a study begins.
@@ -288,4 +288,11 @@ class SearchSpace:
 
 def info_of(data: Data) -> DataInfo:
     """Return the `DataInfo` of data, or the info itself."""
-    return data if isinstance(data, DataInfo) else data.info
+    info = data if isinstance(data, DataInfo) else getattr(data, "info", None)
+    if not isinstance(info, DataInfo):
+        raise DataError(
+            f"data of type {type(data).__name__}",
+            expected="a TableData or a DataInfo",
+            remedy="read a table with TableData.load(...)",
+        )
+    return info

@@ -69,3 +69,11 @@ class Budget(Value):
         """Return the limits with their units, as messages name them."""
         parts = [f"{limit:,} {COSTS[name].word}" for name, limit in self.limits.items()]
         return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def require_budget(where: str, value: object) -> None:
+    """Raise a `SpecError` unless `value` is a `Budget`."""
+    if not isinstance(value, Budget):
+        raise SpecError(
+            f"{where} {value!r}", expected="a Budget", remedy="such as Budget(parameters=300)"
+        )

@@ -127,6 +127,10 @@ class SlafModule(LightningModule):
         metric: str | None = None,
     ) -> SlafModule:
         """Let a trial of any Optuna study suggest a candidate within the budget, and build it."""
+        from slaf_automl.spaces import SearchSpace  # here: it loads optuna
+
+        if not isinstance(space, SearchSpace):
+            raise SlafError(f"space {space!r}", expected="a SearchSpace, as SearchSpace.load gives")
         return cls(space.suggest(trial, data, budget), data, seed=seed, metric=metric)
 
     def _set_statistics(self, statistics: TableStatistics) -> None:

@@ -356,3 +356,26 @@ def test_refusals_are_one_line():
     cost, other = measured(model, ROW), measured(Conv(), IMAGE)
     with pytest.raises(SlafError, match="a placement in slot 'act#0'"):
         cost.of(filled(other, act=relu()))
+
+
+def test_a_module_that_returns_a_view_of_its_parameter_is_counted():
+    # Class tokens are such views; torch's counter asks for their gradient, which no pass makes.
+    class Token(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(4))
+
+        def forward(self, rows):
+            return self.weight.expand(rows, -1)
+
+    class Tokens(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.token, self.rest = Token(), mlp()
+
+        def forward(self, x):
+            return self.rest(x + self.token(len(x)))
+
+    model = Tokens()
+    assert totals(measured(model, ROW).of())[:3] == (4 + 58, 48, 8)
+    assert all(parameter.requires_grad for parameter in model.parameters())

@@ -9,7 +9,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from slaf_automl.activations import SLAF
+from slaf_automl.errors import SlafError
 from slaf_automl.networks.slots import find_slots, replace
+from slaf_automl.spaces import SearchSpace
 
 IMAGES = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 LABELS = torch.tensor([0, 1, 0, 1])
@@ -54,7 +56,10 @@ TEXT = {
 
 
 def logits(model, example):
-    output = model(**example) if isinstance(example, dict) else model(example)
+    if isinstance(example, dict):
+        output = model(**example)
+    else:
+        output = model(*example) if isinstance(example, tuple) else model(example)
     return output if isinstance(output, torch.Tensor) else output.logits
 
 
@@ -180,3 +185,64 @@ def test_torchs_whole_transformer():
     ]
     new = replace(model, dict.fromkeys(slots, slaf(normaliser="none"))).eval()
     assert new(x, x[:, :3]).shape == (2, 3, 8)
+
+
+def ft_transformer(**options):
+    models = pytest.importorskip("rtdl_revisiting_models")
+    return models.FTTransformer(
+        n_cont_features=5, cat_cardinalities=[3], d_out=2, n_blocks=2, d_block=8,
+        attention_n_heads=2, attention_dropout=0.0, ffn_d_hidden=12, ffn_d_hidden_multiplier=None,
+        ffn_dropout=0.0, residual_dropout=0.0, **options,
+    )  # fmt: skip
+
+
+TABLE = (
+    torch.linspace(-1, 1, 20).reshape(4, 5),
+    torch.tensor([[0], [1], [2], [1]]),
+)
+
+
+def test_a_transformer_for_tables():
+    space = SearchSpace.for_model(ft_transformer(ffn_activation="ReLU"), TABLE)
+    slots, _ = checked(ft_transformer(ffn_activation="ReLU"), TABLE, slaf(normaliser="none"))
+    assert space.slots == slots
+    # A class token and six columns; the head looks at the token alone.
+    assert [(slot.channels, slot.channel_dim, slot.values) for slot in slots] == [
+        (12, -1, 7 * 12),
+        (12, -1, 7 * 12),
+        (8, 1, 8),
+    ]
+
+
+def test_a_rectified_gate_in_code_that_cannot_be_rewritten_is_left_or_refused():
+    # ReGLU: a · relu(b) after a look at the shape, which torch.fx cannot follow.
+    model = ft_transformer()
+    slots = find_slots(model, TABLE)
+    assert [(slot.form, slot.channels) for slot in slots] == [
+        ("call", 12),
+        ("call", 12),
+        ("module", 8),
+    ]
+    space = SearchSpace.for_model(model, TABLE)
+    assert space.slots == slots[-1:]
+    assert space.costs().relus == 2 * 7 * 12 + 8
+    with pytest.raises(SlafError, match=r"_ReGLU.*put nn modules in the place"):
+        SearchSpace.for_model(model, TABLE, rewrite_calls=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "number"),
+    [
+        ({}, 6),
+        ({"use_norm": "batch_norm", "causal": False, "use_skip_connections": True}, 7),
+        ({"use_norm": "layer_norm", "activation": "tanh", "use_gate": True}, 4),
+    ],
+)
+def test_a_temporal_convolutional_network(options, number):
+    tcn = pytest.importorskip("pytorch_tcn")
+    x = torch.randn(4, 3, 9, generator=torch.Generator().manual_seed(1))
+    body = tcn.TCN(3, [4, 6], 3, dropout=0.0, **options)
+    model = nn.Sequential(body, nn.Flatten(), nn.Linear(6 * 9, 2))
+    slots, _ = checked(model, x, slaf(normaliser="none"))
+    assert len(slots) == number
+    assert {slot.channel_dim for slot in slots} == {1}

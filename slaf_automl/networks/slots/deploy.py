@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from torch import Tensor, nn
 
@@ -13,12 +13,15 @@ from slaf_automl.activations.standalone import deploy_alone
 from slaf_automl.errors import SlafError
 from slaf_automl.networks.slots.functional import attribute_of
 from slaf_automl.networks.slots.in_place import InPlace
-from slaf_automl.networks.slots.replace import put_in_place_of
+from slaf_automl.networks.slots.replace import placement_of, put_in_place_of
 from slaf_automl.networks.slots.sequence import CallSequence
+from slaf_automl.networks.slots.trace import require_plain
 from slaf_automl.spec import ActivationSpec, Placement, Slot
 
 
-def deploy_slots(model: nn.Module, placement: Placement) -> nn.Module:
+def deploy_slots(
+    model: nn.Module, placement: Placement | Mapping[Slot, ActivationSpec]
+) -> nn.Module:
     """Return a copy of a network that `replace` made, its activations deployed, in evaluation mode.
 
     Each filled slot becomes a `Standalone`: plain polynomials and affine maps without statistics,
@@ -30,9 +33,11 @@ def deploy_slots(model: nn.Module, placement: Placement) -> nn.Module:
         placement: the placement.
 
     Raises:
-        SlafError: a slot that does not hold what the placement says, or whose statistics were never
-            set.
+        SlafError: no network or no placement; a slot that does not hold what the placement says, or
+            whose statistics were never set.
     """
+    placement = placement_of(placement)
+    require_plain(model)
     new = copy.deepcopy(model).eval()
     for slot, spec in placement:
         trained = _filled(new, slot)

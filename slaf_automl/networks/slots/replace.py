@@ -68,13 +68,7 @@ def replace(
         >>> type(new[1]).__name__, new[1].degree, type(model[1]).__name__
         ('SLAF', 2, 'ReLU')
     """
-    if not isinstance(placement, (Placement, Mapping)):
-        raise SlafError(
-            f"a placement of type {type(placement).__name__}",
-            expected="a Placement or a mapping of slots to specs",
-        )
-    if not isinstance(placement, Placement):
-        placement = Placement(tuple(placement), tuple(placement.values()))
+    placement = placement_of(placement)
     new = copied(model)
     activations: dict[Slot, nn.Module] = {}
     for slot, spec in placement:
@@ -92,6 +86,22 @@ def replace(
     fill_slots(new, activations, rewrite_calls=rewrite_calls)
     name_slots(new)
     return new
+
+
+def placement_of(placement: Placement | Mapping[Slot, ActivationSpec]) -> Placement:
+    """Return a placement, also where it was given as a mapping.
+
+    Raises:
+        SlafError: it is neither.
+    """
+    if not isinstance(placement, (Placement, Mapping)):
+        raise SlafError(
+            f"a placement of type {type(placement).__name__}",
+            expected="a Placement or a mapping of slots to specs",
+        )
+    if isinstance(placement, Placement):
+        return placement
+    return Placement(tuple(placement), tuple(placement.values()))
 
 
 def fill_slots(

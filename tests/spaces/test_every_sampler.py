@@ -62,7 +62,7 @@ SAMPLERS = {
 }
 
 
-@pytest.fixture(params=(*TABLE_SPACES, *IMAGE_SPACES), scope="module")
+@pytest.fixture(params=TABLE_SPACES, scope="module")
 def space(request):
     return SearchSpace.load(request.param)
 

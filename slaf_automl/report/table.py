@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from slaf_automl.report.costs import used_in_words
@@ -52,11 +53,24 @@ def _arm_row(arm: str, metrics: Mapping[str, Any]) -> tuple[str, ...]:
         _plus_minus(figures["validation"]),
         _plus_minus(figures),
         str(figures["trials"]),
-        " | ".join(
-            f"{width}: {slot}"
-            for width, slot in zip(figures["widths"], figures["slots"], strict=True)
-        ),
+        _slots_in_words(figures["widths"], figures["slots"]),
     )
+
+
+def _slots_in_words(widths: Sequence[int], slots: Sequence[str]) -> str:
+    """Return what fills the slots: beside each width its own, or, of stages, all of them in order.
+
+    Example:
+        >>> _slots_in_words([8, 4], ["relu", "relu"])
+        '8: relu | 4: relu'
+        >>> _slots_in_words([8, 16], ["slaf", "relu", "relu", "relu", "relu"])
+        '8-16: slaf | 4 × relu'
+    """
+    if len(widths) == len(slots):
+        return " | ".join(f"{width}: {slot}" for width, slot in zip(widths, slots, strict=True))
+    runs = [(slot, len(list(some))) for slot, some in itertools.groupby(slots)]
+    words = [slot if count == 1 else f"{count} × {slot}" for slot, count in runs]
+    return f"{'-'.join(map(str, widths))}: {' | '.join(words)}"
 
 
 def _plus_minus(figures: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from slaf_automl.plan import Plan, load_table, open_run, passes_ahead, require_c
 from slaf_automl.report import result_table
 from slaf_automl.spaces import SearchSpace
 from slaf_automl.spec import Budget, Candidate
+from slaf_automl.spec.trial import require_population
 from slaf_automl.training import TableData, find_metric
 from slaf_automl.training.fit import require_accelerator
 
@@ -67,6 +68,7 @@ def search(
     budget: Budget | int,
     space: str | Path | SearchSpace = "mlp",
     trials: int = 64,
+    population: int | None = None,
     out: str | Path | None = None,
     seed: int = 0,
     task: str | None = None,
@@ -97,6 +99,7 @@ def search(
         budget: limits on what the deployed network costs; a number limits the values it stores.
         space: a shipped space's name, a YAML file, or a `SearchSpace`.
         trials: finished trials (complete or pruned) of each arm.
+        population: candidates asked for, and trained, at once; None takes the space's number.
         out: run folder; None uses a temporary one that lives as long as the result.
         seed: of sampling, initial weights and batch order.
         task: `"classification"` or `"regression"`; None decides from the target.
@@ -119,13 +122,17 @@ def search(
             that was there before is changed.
     """
     require_counts(trials, seed, timeout, confirmations)
+    if population is not None:
+        require_population(population)
     table = load_table(data, target, task, split, seed)
+    found = space if isinstance(space, SearchSpace) else SearchSpace.load(space)
     plan = Plan(
         data=table,
-        space=space if isinstance(space, SearchSpace) else SearchSpace.load(space),
+        space=found,
         budget=budget if isinstance(budget, Budget) else Budget(parameters=budget),
         metric=find_metric(metric, table.info),
         trials=trials,
+        population=found.file.population if population is None else population,
         seed=seed,
         control=control,
         confirmations=confirmations,

@@ -177,16 +177,21 @@ def search_front(
             study = run.study(identity, directions, None)
             arms.append(_arm(f"front-{name}", study, part, names, limits))
         done = sum(len(arm.finished()) for arm in arms)
-        Driver(
-            arms,
-            trials=trials,
-            seed=seed,
-            checkpoints=run.checkpoints,
-            parameters=lambda candidate: count_cost(candidate.architecture).parameters,
-            stopping=interruption.stopping,
-            progress=ProgressLine(trials * len(arms), done, kind.name, quiet=not progress),
-            alone=run.alone,
-        ).run(SequentialEvaluator(table, kind.name, (), batch_seed=seed, accelerator=accelerator))
+        evaluator = SequentialEvaluator(
+            table, kind.name, (), batch_seed=seed, accelerator=accelerator
+        )
+        with run.held() as flush:
+            Driver(
+                arms,
+                trials=trials,
+                seed=seed,
+                checkpoints=run.checkpoints,
+                parameters=lambda candidate: count_cost(candidate.architecture).parameters,
+                stopping=interruption.stopping,
+                progress=ProgressLine(trials * len(arms), done, kind.name, quiet=not progress),
+                alone=run.alone,
+                flush=flush,
+            ).run(evaluator)
         ended = all(len(arm.finished()) >= trials for arm in arms)
         fronts = [_points(arm) for arm in arms]
         front = Front(

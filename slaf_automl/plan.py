@@ -16,7 +16,6 @@ from slaf_automl.conclusion import Conclusion
 from slaf_automl.driver import (
     Arm,
     Driver,
-    Halving,
     Identity,
     Interruption,
     ProgressLine,
@@ -28,7 +27,7 @@ from slaf_automl.errors import DataError, SlafError, StudyError
 from slaf_automl.export import Bundle
 from slaf_automl.networks import count_cost
 from slaf_automl.spaces import SearchSpace
-from slaf_automl.spec import Budget
+from slaf_automl.spec import Budget, Evaluator
 from slaf_automl.training import SequentialEvaluator, TableData
 from slaf_automl.training.confirmation import Confirmer
 from slaf_automl.training.metrics import MetricKind
@@ -43,6 +42,7 @@ class Plan:
     budget: Budget
     metric: MetricKind
     trials: int
+    population: int
     seed: int
     control: bool
     confirmations: int
@@ -81,12 +81,12 @@ class Plan:
             data_identity=self.data.fingerprint(),
             metric=self.metric.name,
             seed=self.seed,
+            population=self.population,
         )
-        rungs = space.rungs(self.data)
-        halving = Halving(rungs[0], space.file.schedule.reduction) if rungs else None
+        reduction = space.file.schedule.reduction if space.rungs(self.data) else None
         return Arm(
             name,
-            run.study(identity, self.metric.direction, halving),
+            run.study(identity, self.metric.direction, reduction),
             suggest=lambda trial: space.suggest(trial, self.data, self.budget),
             decode=lambda parameters: space.decode(parameters, self.data, self.budget),
         )
@@ -94,32 +94,33 @@ class Plan:
     def run_trials(self, run: RunFolder, arms: list[Arm], interruption: Interruption) -> str | None:
         """Make the trials that are missing; return why they were not all made, if so."""
         done = sum(len(arm.finished()) for arm in arms)
-        driver = Driver(
-            arms,
-            trials=self.trials,
-            seed=self.seed,
-            checkpoints=run.checkpoints,
-            parameters=lambda candidate: count_cost(candidate.architecture).parameters,
-            stopping=interruption.stopping,
-            progress=ProgressLine(
-                self.trials * len(arms), done, self.metric.name, quiet=self.quiet
-            ),
-            alone=run.alone,
-        )
-        rungs = self.space.rungs(self.data)
-        driver.run(
-            SequentialEvaluator(
-                self.data,
-                self.metric.name,
-                rungs,
-                batch_seed=self.seed,
-                accelerator=self.accelerator,
+        progress = ProgressLine(self.trials * len(arms), done, self.metric.name, quiet=self.quiet)
+        with run.held() as flush:
+            driver = Driver(
+                arms,
+                trials=self.trials,
+                seed=self.seed,
+                checkpoints=run.checkpoints,
+                parameters=lambda candidate: count_cost(candidate.architecture).parameters,
+                stopping=interruption.stopping,
+                progress=progress,
+                alone=run.alone,
+                flush=flush,
             )
-        )
+            driver.run(self._evaluator())
         if all(len(arm.finished()) >= self.trials for arm in arms):
             return None
         self.say(_stopped_in_words(str(interruption.reason), arms, self.trials))
         return interruption.reason
+
+    def _evaluator(self) -> Evaluator:
+        return SequentialEvaluator(
+            self.data,
+            self.metric.name,
+            self.space.rungs(self.data),
+            batch_seed=self.seed,
+            accelerator=self.accelerator,
+        )
 
     def conclude(self, run: RunFolder, arms: list[Arm], interruption: Interruption) -> Bundle:
         """Confirm, decide, read the test rows, export."""

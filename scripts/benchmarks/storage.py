@@ -20,7 +20,7 @@ from slaf_automl.driver.storage import open_storage
 LAST = 50
 
 
-def seconds_a_trial(storage, trials: int) -> float:
+def seconds_a_trial(storage, trials: int, flush=lambda: None) -> float:
     """Return the median time of the last trials: ask, suggest, report, attributes, tell."""
     space, budget = SearchSpace.load("mlp"), Budget(parameters=5_000)
     info = DataInfo(tuple(map(str, range(64))), "y", "multiclass", tuple(range(10)), rows=1149)
@@ -31,10 +31,12 @@ def seconds_a_trial(storage, trials: int) -> float:
         began = time.perf_counter()
         trial = study.ask()
         candidate = space.suggest(trial, info, budget)
+        flush()
         trial.report(candidate.recipe.learning_rate, 6)
         for name in ("driver", "seed", "parameters", "result"):
             trial.set_user_attr(name, 1)
         study.tell(trial, candidate.recipe.learning_rate)
+        flush()
         times.append(time.perf_counter() - began)
     return statistics.median(times[-LAST:])
 
@@ -44,7 +46,9 @@ def main(trials: int = 1000) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with tempfile.TemporaryDirectory() as folder:
         memory = seconds_a_trial(InMemoryStorage(), trials)
-        journal = seconds_a_trial(open_storage(None, Path(folder)), trials)
+        storage, held = open_storage(None, Path(folder))
+        held.hold()
+        journal = seconds_a_trial(storage, trials, held.flush)
         sqlite = seconds_a_trial(RDBStorage(f"sqlite:///{folder}/study.db"), trials)
     print(f"median of the last {LAST} of {trials} trials, TPE:")
     print(f"  in memory  {memory * 1e3:7.1f} ms")

@@ -5,13 +5,11 @@ from slaf_automl.driver.identity import Identity, stored_budget
 from slaf_automl.driver.interruption import Interruption
 from slaf_automl.driver.progress import ProgressLine, StepLine
 from slaf_automl.driver.run import RunFolder
-from slaf_automl.driver.sampling import Halving
 from slaf_automl.driver.seeds import derive_seed
 
 __all__ = [
     "Arm",
     "Driver",
-    "Halving",
     "Identity",
     "Interruption",
     "ProgressLine",

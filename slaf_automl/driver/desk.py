@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from slaf_automl.driver.progress import ProgressLine, Standing
 from slaf_automl.driver.sampling import seeded_sampler
 from slaf_automl.driver.seeds import derive_seed
 from slaf_automl.errors import StudyError
-from slaf_automl.spec import Candidate, Evaluator, Job, TrialResult
+from slaf_automl.spec import Candidate, Evaluator, Job, Report, TrialResult
 
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 _COUNTED = (*_FINISHED, TrialState.RUNNING)
@@ -67,6 +67,7 @@ class Driver:
         stopping: whether the search is ending.
         progress: where to show how it goes.
         alone: no other driver can have the studies open.
+        flush: write what the storage holds back.
 
     Raises:
         StudyError: another, living driver runs trials of these studies.
@@ -83,7 +84,9 @@ class Driver:
         stopping: Callable[[], bool],
         progress: ProgressLine,
         alone: bool,
+        flush: Callable[[], None] = lambda: None,
     ) -> None:
+        self._flush = flush
         self._arms = {arm.name: arm for arm in arms}
         self._trials, self._seed, self._checkpoints = trials, seed, checkpoints
         self._parameters, self._stopping, self._progress = parameters, stopping, progress
@@ -121,16 +124,29 @@ class Driver:
             if arm is None:
                 break
             jobs.append(self._ask(arm))
+        self._flush()
         return jobs
 
-    def report(self, job: Job, epoch: int, value: float) -> bool:
-        """Record a rung's value; True to go on, False if successive halving stops the job."""
-        trial = self._running[job.arm, job.number]
-        trial.report(value, step=epoch)
-        return not trial.should_prune()
+    def report(self, reports: Sequence[Report]) -> list[bool]:
+        """Record values at rungs; True to go on, False where successive halving stops the job."""
+        trials = [self._running[one.job.arm, one.job.number] for one in reports]
+        for trial, one in zip(trials, reports, strict=True):
+            trial.report(one.value, step=one.epoch)
+        self._flush()
+        return [not trial.should_prune() for trial in trials]
 
-    def finish(self, job: Job, result: TrialResult) -> None:
-        """Record how a job ended; an interrupted one is queued again for the next start."""
+    def finish(self, results: Sequence[tuple[Job, TrialResult]]) -> None:
+        """Record how jobs ended; an interrupted one is queued again for the next start."""
+        for job, result in results:
+            self._tell(job, result)
+        self._flush()
+        for job, result in results:
+            if result.state != "interrupted":
+                for number in self._lineage(job.arm, job.number):
+                    self._checkpoint(job.arm, number).unlink(missing_ok=True)
+        self._show()
+
+    def _tell(self, job: Job, result: TrialResult) -> None:
         trial = self._running.pop((job.arm, job.number))
         study = self._arms[job.arm].study
         trial.set_user_attr("result", result.to_json())
@@ -142,10 +158,6 @@ class Driver:
         else:
             costs = self._arms[job.arm].costs(job.candidate)
             study.tell(trial, [result.value, *costs])
-        if result.state != "interrupted":
-            for number in self._lineage(job.arm, job.number):
-                self._checkpoint(job.arm, number).unlink(missing_ok=True)
-        self._show()
 
     def _hungriest(self) -> Arm | None:
         """Return the arm with the fewest trials, finished or running, None if all are full."""

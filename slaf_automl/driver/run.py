@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -10,7 +12,8 @@ from typing import IO, Any, Literal
 import optuna
 
 from slaf_automl.driver.identity import Identity, claim_study, require_same
-from slaf_automl.driver.sampling import Halving, pruner_for
+from slaf_automl.driver.journal import HeldJournal
+from slaf_automl.driver.sampling import pruner_for
 from slaf_automl.driver.storage import open_storage, quiet_optuna, try_lock
 from slaf_automl.errors import StudyError
 from slaf_automl.files import make_folder, read_json, write_json
@@ -35,6 +38,7 @@ class RunFolder:
         self.folder = folder
         self._location = storage
         self._lock: IO[Any] | None = None
+        self._journal: HeldJournal | None = None
 
     @property
     def checkpoints(self) -> Path:
@@ -63,13 +67,35 @@ class RunFolder:
         try:
             for folder in (self.checkpoints, self.confirmation):
                 make_folder(folder)
-            self._storage = open_storage(self._location, self.folder)
+            self._storage, self._journal = open_storage(self._location, self.folder)
         except BaseException:
             self.__exit__()
             raise
         return self
 
     def __exit__(self, *exception: object) -> None:
+        try:
+            if self._journal is not None:
+                self._journal.release()
+        finally:
+            self._unlock()
+
+    @contextmanager
+    def held(self) -> Iterator[Callable[[], None]]:
+        """Within the block, the journal is written when the function that it gives is called.
+
+        A storage of another kind writes everything at once.
+        """
+        if self._journal is None:
+            yield lambda: None
+            return
+        self._journal.hold()
+        try:
+            yield self._journal.flush
+        finally:
+            self._journal.release()
+
+    def _unlock(self) -> None:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -107,21 +133,21 @@ class RunFolder:
         self,
         identity: Identity,
         direction: Direction | tuple[Direction, ...],
-        halving: Halving | None,
+        reduction: int | None,
     ) -> optuna.Study:
         """Open or create the study of one arm.
 
         Args:
             identity: what it is a study of.
             direction: of its objective, or of each of several.
-            halving: when trials are compared and stopped, None for never.
+            reduction: 1/reduction of the trials at a rung go on; None: all do.
 
         Raises:
             StudyError: the study there is of another space, budget, data, metric or seed.
         """
         self._claim_folder(identity)
         name = identity.arm if self.alone else f"{self._read_name()}/{identity.arm}"
-        pruner = pruner_for(halving)
+        pruner = pruner_for(reduction)
         directions = direction if isinstance(direction, tuple) else (direction,)
         # Looked up first: a journal keeps a line even of a creation that it refuses.
         with quiet_optuna():

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Container
-from dataclasses import dataclass
-from typing import Any, cast
 
 from optuna.exceptions import ExperimentalWarning
-from optuna.pruners import BasePruner, NopPruner, SuccessiveHalvingPruner
+from optuna.pruners import BasePruner, NopPruner
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
@@ -18,65 +15,47 @@ def seeded_sampler(seed: int) -> BaseSampler:
     """Return the default sampler, TPE over groups of dimensions that occur together.
 
     A fresh one for every trial, seeded by the study's seed and the trial's number: so a resumed
-    search suggests what an uninterrupted one would have.
+    search suggests what an uninterrupted one would have. Trials that still run count as bad ones
+    (Optuna's constant liar), so that many asked at once differ.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return TPESampler(seed=seed, multivariate=True, group=True)
+        return TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
 
 
-class _Living:
-    """A study as a pruner sees it, without the trials that failed.
+class HalvingPruner(BasePruner):
+    """Asynchronous successive halving (Li et al. 2020) over the values reported at shared rungs.
 
-    An interrupted trial is queued again and reports its rungs under its new number; counted twice,
-    its ghost would hold places at the rungs that no trial can ever take.
-    """
-
-    def __init__(self, study: Study) -> None:
-        self._study = study
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._study, name)
-
-    def get_trials(
-        self, deepcopy: bool = True, states: Container[TrialState] | None = None
-    ) -> list[FrozenTrial]:
-        """Return the trials that did not fail."""
-        trials = self._study.get_trials(deepcopy=deepcopy, states=states)
-        return [trial for trial in trials if trial.state != TrialState.FAIL]
-
-
-class LivingTrialsPruner(BasePruner):
-    """Another pruner's decisions, with failed trials left out of the comparison."""
-
-    def __init__(self, inner: BasePruner) -> None:
-        self._inner = inner
-
-    def prune(self, study: Study, trial: FrozenTrial) -> bool:
-        """Ask the inner pruner."""
-        return self._inner.prune(cast("Study", _Living(study)), trial)
-
-
-@dataclass(frozen=True)
-class Halving:
-    """Successive halving at shared rungs, in epochs.
+    At a rung a trial goes on if it is among the best ⌊n/reduction⌋ (at least one) of the n values
+    reported there so far, its own included. Optuna's own pruner counts a trial in when it decides
+    about it, so that of many that arrive together the first would be compared with none of the
+    others; here all that is reported before a decision counts. Failed trials do not: an interrupted
+    one reports again under its new number.
 
     Args:
-        first_rung: epochs before the first comparison.
-        reduction: 1/reduction of the candidates at a rung go on.
+        reduction: 1/reduction of the trials at a rung go on.
     """
 
-    first_rung: int
-    reduction: int
+    def __init__(self, reduction: int) -> None:
+        self.reduction = reduction
 
-    def pruner(self) -> BasePruner:
-        """Return Optuna's asynchronous successive halving over the trials that did not fail."""
-        halving = SuccessiveHalvingPruner(
-            min_resource=self.first_rung, reduction_factor=self.reduction
+    def prune(self, study: Study, trial: FrozenTrial) -> bool:
+        """Say whether the trial's latest value ends it."""
+        step = trial.last_step
+        if step is None:
+            return False
+        values = sorted(
+            other.intermediate_values[step]
+            for other in study.get_trials(deepcopy=False)
+            if other.state != TrialState.FAIL and step in other.intermediate_values
         )
-        return LivingTrialsPruner(halving)
+        if study.direction.name == "MAXIMIZE":
+            values.reverse()
+        worst = values[max(1, len(values) // self.reduction) - 1]
+        value = trial.intermediate_values[step]
+        return value < worst if study.direction.name == "MAXIMIZE" else value > worst
 
 
-def pruner_for(halving: Halving | None) -> BasePruner:
-    """Return the pruner, one that never prunes where there is no rung."""
-    return NopPruner() if halving is None else halving.pruner()
+def pruner_for(reduction: int | None) -> BasePruner:
+    """Return the pruner; None for one that never prunes."""
+    return NopPruner() if reduction is None else HalvingPruner(reduction)

@@ -16,6 +16,7 @@ import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
+from slaf_automl.driver.journal import HeldJournal
 from slaf_automl.errors import StudyError
 from slaf_automl.files import cannot_write
 
@@ -60,16 +61,20 @@ class KernelFileLock:
             self._file = None
 
 
-def open_storage(location: str | None, folder: Path) -> BaseStorage:
+def open_storage(location: str | None, folder: Path) -> tuple[BaseStorage, HeldJournal | None]:
     """Open the storage at `location` (an Optuna URL), by default `study.journal` in the folder.
+
+    Returns:
+        The storage, and the journal behind it if it is one.
 
     Raises:
         StudyError: it cannot be opened.
     """
     try:
         if location is not None:
-            return RDBStorage(location)
-        return _open_journal(folder / "study.journal")
+            return RDBStorage(location), None
+        journal = HeldJournal(_open_journal(folder / "study.journal"))
+        return JournalStorage(journal), journal
     except OSError as error:
         raise cannot_write(folder, error) from None
     except Exception as error:
@@ -85,11 +90,9 @@ def open_storage(location: str | None, folder: Path) -> BaseStorage:
         ) from None
 
 
-def _open_journal(path: Path) -> JournalStorage:
+def _open_journal(path: Path) -> JournalFileBackend:
     if fcntl is None:
-        return JournalStorage(
-            JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path)))
-        )
+        return JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path)))
     lock = KernelFileLock(path.with_name("study.lock"))
     lock.acquire()
     try:
@@ -97,7 +100,7 @@ def _open_journal(path: Path) -> JournalStorage:
     finally:
         lock.release()
     # Optuna asks of a lock only that it can be acquired and released; its base class is private.
-    return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))  # type: ignore[arg-type]
+    return JournalFileBackend(str(path), lock_obj=lock)  # type: ignore[arg-type]
 
 
 def _drop_torn_line(path: Path) -> None:

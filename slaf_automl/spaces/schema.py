@@ -14,11 +14,12 @@ from slaf_automl.activations.kinds import find_kind
 from slaf_automl.activations.projection import TARGETS
 from slaf_automl.activations.rectifier import NORMALISERS
 from slaf_automl.activations.sharing import SHARING
-from slaf_automl.errors import SlafError, SpaceError
+from slaf_automl.errors import SlafError, SpaceError, SpecError
 from slaf_automl.networks import SHAPES, WidthLimits
 from slaf_automl.spaces.dimensions import Constant, Dimension, Searched
 from slaf_automl.spaces.patterns import PATTERNS
 from slaf_automl.spec import FAMILIES, POOLINGS, ROUTINES
+from slaf_automl.spec.trial import require_population
 
 SCHEMA = 1
 
@@ -95,7 +96,11 @@ class Schedule:
 
 @dataclass(frozen=True)
 class SpaceFile:
-    """A validated space file; `encoding` is one of `ENCODINGS`."""
+    """A validated space file; `encoding` is one of `ENCODINGS`.
+
+    `population` is how many candidates a search asks for at once; it is no part of the space's
+    identity, since a study keeps the number itself.
+    """
 
     name: str
     version: int
@@ -105,6 +110,7 @@ class SpaceFile:
     dimensions: Mapping[str, Dimension] = field(hash=False)
     schedule: Schedule
     encoding: str = "slots"
+    population: int = 1
 
 
 def parse_space(document: Any, where: str) -> SpaceFile:
@@ -134,6 +140,7 @@ def parse_space(document: Any, where: str) -> SpaceFile:
         dimensions={n: parse_dimension(n, dimensions[n], f"{where}: {n}") for n in names},
         schedule=_schedule(top["training"], f"{where}: training"),
         encoding=top["encoding"],
+        population=_population(top["training"], f"{where}: training"),
     )
 
 
@@ -178,7 +185,9 @@ def _encoding(word: Any, where: str) -> str:
 
 def _schedule(document: Any, where: str) -> Schedule:
     keys = ("epochs", "least_steps", "first_rung", "reduction", "gradient_clip", "patience")
-    training = require_mapping(document, where, keys)
+    if isinstance(document, Mapping):
+        document = {"population": 1, **document}
+    training = require_mapping(document, where, (*keys, "population"))
     clip, patience = training["gradient_clip"], training["patience"]
     if clip is not None and not (_is_number(clip) and clip > 0):
         raise SpaceError(f"{where}.gradient_clip {clip!r}", expected="a positive number or null")
@@ -190,6 +199,13 @@ def _schedule(document: Any, where: str) -> Schedule:
         gradient_clip=None if clip is None else float(clip),
         patience=None if patience is None else require_whole(patience, f"{where}.patience", 1),
     )
+
+
+def _population(training: Mapping[str, Any], where: str) -> int:
+    try:
+        return require_population(training.get("population", 1))
+    except SpecError as error:
+        raise SpaceError(f"{where}: {error}") from None
 
 
 def parse_dimension(name: str, document: Any, where: str) -> Dimension:

@@ -14,7 +14,7 @@ from slaf_automl.spec.codec import SCHEMA, Value, dumps
 from slaf_automl.spec.cost import COSTS, Cost, CostKind, Operations
 from slaf_automl.spec.data import TASKS, DataInfo
 from slaf_automl.spec.placement import FORMS, Placement, Slot
-from slaf_automl.spec.trial import Desk, Evaluator, Job, TrialResult
+from slaf_automl.spec.trial import Desk, Evaluator, Job, Report, TrialResult
 
 __all__ = [
     "COSTS",
@@ -38,6 +38,7 @@ __all__ = [
     "Parameters",
     "Placement",
     "Recipe",
+    "Report",
     "Scalar",
     "Slot",
     "TrialResult",

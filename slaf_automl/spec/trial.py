@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from slaf_automl.errors import SpecError
 from slaf_automl.spec.candidate import Candidate
 from slaf_automl.spec.codec import Value, require_choice, require_integer, require_number
+
+MOST_AT_ONCE = 1_024
+"""The largest population."""
 
 STATES = ("complete", "pruned", "interrupted")
 
@@ -58,6 +62,21 @@ class TrialResult(Value):
         require_number("TrialResult.seconds", self.seconds, low=0)
 
 
+@dataclass(frozen=True)
+class Report:
+    """The value of a job at a rung.
+
+    Args:
+        job: the job.
+        epoch: epochs trained.
+        value: the best validation metric so far.
+    """
+
+    job: Job
+    epoch: int
+    value: float
+
+
 class Desk(Protocol):
     """Where an evaluator pulls jobs from and reports to.
 
@@ -68,11 +87,14 @@ class Desk(Protocol):
     def pull(self, count: int = 1) -> list[Job]:
         """Return up to `count` jobs; none when the search is over or ending."""
 
-    def report(self, job: Job, epoch: int, value: float) -> bool:
-        """Record the value at a rung; True to go on, False to stop this job."""
+    def report(self, reports: Sequence[Report]) -> list[bool]:
+        """Record values at rungs, then decide: for each True to go on, False to stop this job.
 
-    def finish(self, job: Job, result: TrialResult) -> None:
-        """Hand in how the job ended."""
+        Those that are reported together are compared with one another too.
+        """
+
+    def finish(self, results: Sequence[tuple[Job, TrialResult]]) -> None:
+        """Hand in how jobs ended."""
 
     def stopping(self) -> bool:
         """Say whether running jobs should end now and be handed in as `interrupted`."""
@@ -80,3 +102,18 @@ class Desk(Protocol):
 
 Evaluator = Callable[[Desk], None]
 """Pulls jobs from a desk until none are left."""
+
+
+def require_population(population: object) -> int:
+    """Return how many candidates are asked for at once, if it is a number that can be.
+
+    Raises:
+        SpecError: no integer from 1 to `MOST_AT_ONCE`.
+    """
+    if type(population) is int and 1 <= population <= MOST_AT_ONCE:
+        return population
+    raise SpecError(
+        f"a population of {population!r}",
+        expected=f"an integer from 1 to {MOST_AT_ONCE:,}",
+        remedy="32 is enough for small networks; 1 trains one after the other",
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from slaf_automl.spec import Desk, Job
+from slaf_automl.spec import Desk, Job, Report
 from slaf_automl.training.data import TableData
 from slaf_automl.training.fit import Supervision, fit
 
@@ -39,7 +39,7 @@ class SequentialEvaluator:
     def _train(self, desk: Desk, job: Job) -> None:
         supervision = Supervision(
             rungs=self.rungs,
-            report=lambda epoch, value: desk.report(job, epoch, value),
+            report=lambda epoch, value: desk.report([Report(job, epoch, value)])[0],
             stopping=desk.stopping,
             checkpoint=Path(job.checkpoint),
             resume_from=_readable(job.resume_from),
@@ -53,7 +53,7 @@ class SequentialEvaluator:
             accelerator=self.accelerator,
             supervision=supervision,
         )
-        desk.finish(job, trained.result)
+        desk.finish([(job, trained.result)])
 
 
 def _readable(checkpoint: str | None) -> Path | None:

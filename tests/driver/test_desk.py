@@ -147,7 +147,7 @@ def test_a_diverged_value_is_recorded_as_given(run):
     def diverging(desk: Desk) -> None:
         while jobs := desk.pull(1):
             job: Job = jobs[0]
-            desk.finish(job, TrialResult("complete", 7.0, 1, diverged=True))
+            desk.finish([(job, TrialResult("complete", 7.0, 1, diverged=True))])
 
     arms = open_arms(run, ("mix",))
     make_driver(run, arms, 2).run(diverging)

@@ -81,8 +81,8 @@ def test_a_retried_trial_goes_on_from_its_rung(run):
         def train(self, desk, job):
             wanted = desk.report
 
-            def report(job, epoch, value):
-                wanted(job, epoch, value)
+            def report(reports):
+                wanted(reports)
                 raise KilledError
 
             desk.report = report

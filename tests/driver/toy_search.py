@@ -10,7 +10,7 @@ from pathlib import Path
 
 from optuna.trial import Trial
 
-from slaf_automl.driver import Arm, Driver, Halving, Identity, ProgressLine, RunFolder
+from slaf_automl.driver import Arm, Driver, Identity, ProgressLine, RunFolder
 from slaf_automl.spec import (
     ActivationSpec,
     Architecture,
@@ -18,6 +18,7 @@ from slaf_automl.spec import (
     Desk,
     Job,
     Recipe,
+    Report,
     TrialResult,
 )
 
@@ -53,11 +54,10 @@ def identity(arm: str, **changes: object) -> Identity:
 
 
 def open_arms(run: RunFolder, names: tuple[str, ...] = ("mix", "relu")) -> list[Arm]:
-    halving = Halving(RUNGS[0], 3)
     return [
         Arm(
             name,
-            run.study(identity(name), "minimize", halving),
+            run.study(identity(name), "minimize", 3),
             suggest,
             lambda p: candidate(p["rate"], p["width"]),
         )
@@ -98,13 +98,14 @@ class ToyEvaluator:
         epoch = 0
         if job.resume_from is not None:
             epoch = int(Path(job.resume_from).read_text())
-            if not all(desk.report(job, rung, loss(job)) for rung in RUNGS if rung <= epoch):
-                desk.finish(job, TrialResult("pruned", loss(job), epoch))
+            passed = [rung for rung in RUNGS if rung <= epoch]
+            if not all(desk.report([Report(job, rung, loss(job))])[0] for rung in passed):
+                desk.finish([(job, TrialResult("pruned", loss(job), epoch))])
                 return
         while epoch < EPOCHS:
             time.sleep(self.seconds)
             if desk.stopping():
-                desk.finish(job, TrialResult("interrupted", loss(job), epoch))
+                desk.finish([(job, TrialResult("interrupted", loss(job), epoch))])
                 return
             epoch += 1
             self.trained.append((job.arm, job.number, epoch))
@@ -112,10 +113,10 @@ class ToyEvaluator:
                 partial = Path(job.checkpoint).with_suffix(".partial")
                 partial.write_text(str(epoch))
                 os.replace(partial, job.checkpoint)
-                if not desk.report(job, epoch, loss(job)):
-                    desk.finish(job, TrialResult("pruned", loss(job), epoch))
+                if not desk.report([Report(job, epoch, loss(job))])[0]:
+                    desk.finish([(job, TrialResult("pruned", loss(job), epoch))])
                     return
-        desk.finish(job, TrialResult("complete", loss(job), epoch))
+        desk.finish([(job, TrialResult("complete", loss(job), epoch))])
 
 
 def main(folder: str, trials: str, seconds: str, log: str) -> None:

@@ -22,14 +22,14 @@ class NotingDesk:
         pulled, self.jobs = self.jobs[:count], self.jobs[count:]
         return pulled
 
-    def report(self, job, epoch, value):
-        assert math.isfinite(value)
-        self.events.append((job.number, epoch))
-        return self.keep(job, epoch)
+    def report(self, reports):
+        assert all(math.isfinite(one.value) for one in reports)
+        self.events += [(one.job.number, one.epoch) for one in reports]
+        return [self.keep(one.job, one.epoch) for one in reports]
 
-    def finish(self, job, result):
-        self.events.append((job.number, result.state))
-        self.results[job.number] = result
+    def finish(self, results):
+        self.events += [(job.number, result.state) for job, result in results]
+        self.results |= {job.number: result for job, result in results}
 
     def stopping(self):
         self.batches += 1

@@ -1,0 +1,181 @@
+"""Lanes that step together: one stack, one optimiser, one epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from slaf_automl.activations import SLAF, estimate_statistics, hold_statistics
+from slaf_automl.activations.pruning import shrink_elements
+from slaf_automl.activations.stacked import Mode
+from slaf_automl.activations.warm_start import project_rectified
+from slaf_automl.errors import ActivationError, NonFiniteError
+from slaf_automl.training.population.adamw import StackedAdamW
+from slaf_automl.training.population.lane import Lane
+from slaf_automl.training.population.losses import Objective
+from slaf_automl.training.population.schedule import epoch_tables
+from slaf_automl.training.population.stack import Stack
+
+Batch = tuple[Tensor, Tensor]
+"""Standardised features `(rows, inputs)` and targets `(rows,)`."""
+
+
+class Group:
+    """Equally deep lanes of one epoch in a stack.
+
+    Args:
+        lanes: the lanes; their networks' values move into the stack until `unload`.
+        objective: loss and metric.
+        ordered: () ↦ training rows in order, in large batches `(rows, inputs)`.
+        compiled: False keeps to PyTorch's own operations.
+    """
+
+    def __init__(
+        self,
+        lanes: Sequence[Lane],
+        objective: Objective,
+        ordered: Callable[[], Iterator[Tensor]],
+        *,
+        compiled: bool,
+    ) -> None:
+        self.lanes, self.objective, self.ordered = list(lanes), objective, ordered
+        self.stack = Stack([lane.network for lane in lanes], compiled=compiled)
+        storage = self.stack.storage
+        for k, lane in enumerate(lanes):
+            for vector, moments in zip((storage.first, storage.second), lane.moments, strict=True):
+                for name, view in storage.named(k, vector).items():
+                    if name in moments:
+                        view.copy_(moments[name])
+        limits = [lane.candidate.recipe.gradient_clip for lane in lanes]
+        self._optimiser = StackedAdamW(
+            storage.segments,
+            [float("inf") if limit is None else limit for limit in limits],
+            (storage.parameters, storage.gradients, storage.first, storage.second),
+            compiled=compiled,
+        )
+        self._tables: NDArray[np.float64] = np.zeros(0)
+        self._losses: list[Tensor] = []
+        self._stages: dict[int, list[int]] = {}
+        self._shrinking = [
+            k
+            for k, lane in enumerate(lanes)
+            if lane.candidate.recipe.coefficient_l1 and lane.course.learned
+        ]
+
+    @property
+    def epoch(self) -> int:
+        """Epochs that its lanes have done."""
+        return self.lanes[0].epoch
+
+    def begin_epoch(self) -> None:
+        """Lay out the rates and stages of the next epoch."""
+        self._tables = epoch_tables([x.course for x in self.lanes], [x.epoch for x in self.lanes])
+        self._losses = []
+        self._stages = {}
+        first = self.epoch * len(self._tables)
+        for k, lane in enumerate(self.lanes):
+            held = lane.course.held_at
+            for step in {lane.course.projected_at, held if held is not None else 0} - {0}:
+                if first <= step < first + len(self._tables):
+                    self._stages.setdefault(step - first, []).append(k)
+
+    @torch.no_grad()
+    def step(self, index: int, batch: Batch) -> Tensor:
+        """Train on a batch; returns the lanes' losses before the step, `(lanes,)`."""
+        if index in self._stages:
+            self._enter_stages(index)
+        x, y = batch
+        count = len(self.lanes)
+        passes = self.stack.over(Mode.TRAIN, len(x))
+        outputs = passes.forward(x.expand(count, -1, -1))
+        losses = self.objective.losses_and_gradient(outputs, y.expand(count, -1), passes.gradient)
+        passes.backward()
+        self._optimiser.step(self._tables[index])
+        if self._shrinking:
+            self._shrink(self.epoch * len(self._tables) + index)
+        self._losses.append(losses)
+        return losses
+
+    @torch.no_grad()
+    def end_epoch(self, validation: Batch, chunk: int) -> Tensor:
+        """Estimate statistics, validate, and keep what is best; returns the lanes' losses."""
+        self.stack.estimate(self.ordered())
+        x, y = validation
+        outputs = self.stack.evaluate(x, chunk)
+        losses = self.objective.losses(outputs, y.expand(len(self.lanes), -1))
+        finite = torch.isfinite(torch.stack(self._losses)).all(0) & torch.isfinite(losses)
+        diverged = self.stack.diverged()
+        for k, (lane, value, loss, good) in enumerate(
+            zip(
+                self.lanes,
+                self.objective.metrics(outputs, y),
+                losses.tolist(),
+                finite.tolist(),
+                strict=True,
+            )
+        ):
+            if k in diverged:
+                lane.diverged = True
+                continue  # Alone it would have ended within the epoch.
+            lane.diverged |= not good
+            rectified = any(m.rectified for m in lane.network.slots if isinstance(m, SLAF))
+            lane.epoch += 1
+            if lane.best.take(self.objective.metric, value, loss, rectified=rectified):
+                lane.best.value, lane.best.loss, lane.best.epoch = value, loss, lane.epoch
+                if not rectified:
+                    lane.best.weights = self.stack.storage.state(k)
+        return losses
+
+    def unload(self) -> None:
+        """Write all values back into the lanes."""
+        storage = self.stack.storage
+        for k, lane in enumerate(self.lanes):
+            lane.network.load_state_dict(storage.state(k))
+            first, second = (
+                {n: v.clone() for n, v in storage.named(k, vector).items()}
+                for vector in (storage.first, storage.second)
+            )
+            lane.moments = first, second
+
+    def _enter_stages(self, index: int) -> None:
+        """Turn ReLU into SLAF, and hold statistics, as the recipes say."""
+        storage = self.stack.storage
+        for k in self._stages[index]:
+            lane = self.lanes[k]
+            network, step = lane.network, self.epoch * len(self._tables) + index
+            network.load_state_dict(storage.state(k))
+            network.train()
+            try:
+                if step == lane.course.projected_at:
+                    project_rectified(network, self.ordered())
+                if step == lane.course.held_at:
+                    estimate_statistics(network, self.ordered())
+                    hold_statistics(network)
+            except (NonFiniteError, ActivationError):
+                lane.diverged = True
+            storage.load(k, network.state_dict())
+        self.stack.changed()
+
+    def _shrink(self, step: int) -> None:
+        """Take the proximal steps of the coefficients' L1 penalties."""
+        storage = self.stack.storage
+        for k in self._shrinking:
+            lane = self.lanes[k]
+            size = lane.course.shrinkage(step)
+            if not size:
+                continue
+            views = storage.named(k, storage.parameters)
+            slots = [
+                (f"slots.{i}.coefficients", slot)
+                for i, slot in enumerate(lane.network.slots)
+                if isinstance(slot, SLAF)
+            ]
+            for name, slot in slots:
+                slot.coefficients.copy_(views[name])
+            shrink_elements(lane.network, size)
+            for name, slot in slots:
+                views[name].copy_(slot.coefficients)

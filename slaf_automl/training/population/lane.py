@@ -1,0 +1,154 @@
+"""One lane: a candidate in a population, and how far it has come."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from slaf_automl.activations import SLAF, hold_statistics
+from slaf_automl.activations.statistics import RunningMoments
+from slaf_automl.activations.warm_start import rectify
+from slaf_automl.networks import MLP
+from slaf_automl.spec import Candidate
+from slaf_automl.training.metrics import MetricKind
+from slaf_automl.training.population.schedule import Course
+
+
+@dataclass
+class Best:
+    """The epoch with the best validation metric so far; ties go to the lower loss.
+
+    The same as the callback `BestWeights` keeps of a training alone.
+    """
+
+    value: float = math.nan
+    loss: float = math.inf
+    epoch: int = 0
+    provisional: bool = False
+    weights: dict[str, Tensor] = field(default_factory=dict)
+
+    def take(self, metric: MetricKind, value: float, loss: float, *, rectified: bool) -> bool:
+        """Compare an epoch with the best so far; True if it is better."""
+        # A warm start's ReLU network is not the candidate: it is compared at rungs, never kept.
+        if self.provisional and not rectified:
+            self.value, self.loss = math.nan, math.inf
+        self.provisional = rectified
+        tied = value == self.value and loss < self.loss
+        return math.isfinite(loss) and (tied or metric.better(value, self.value))
+
+
+@dataclass
+class Lane:
+    """A candidate in training.
+
+    Args:
+        name: what it is called by, unique in its population.
+        candidate: what it trains.
+        seed: of the initial weights.
+        network: its own modules; while it trains, the values lie in a stack.
+        course: steps, rates and stages.
+        epoch: epochs trained.
+        best: its best epoch.
+        diverged: whether a value stopped being finite.
+        moments: first and second moments of AdamW by parameter name; empty before the first step.
+    """
+
+    name: str
+    candidate: Candidate
+    seed: int
+    network: MLP
+    course: Course
+    epoch: int = 0
+    best: Best = field(default_factory=Best)
+    diverged: bool = False
+    moments: tuple[dict[str, Tensor], dict[str, Tensor]] = field(default_factory=lambda: ({}, {}))
+
+    @property
+    def depth(self) -> int:
+        """Number of hidden layers."""
+        return len(self.candidate.architecture.widths)
+
+    @property
+    def estimated(self) -> bool:
+        """Whether it has statistics that are estimated before validation, as long as not held."""
+        return any(isinstance(m, RunningMoments) and not m.tracked for m in self.network.modules())
+
+    @property
+    def rectified(self) -> bool:
+        """Whether its SLAFs still train as ReLU, under the routine `warm_start`."""
+        return self.epoch * self.course.steps < self.course.projected_at
+
+    @property
+    def held(self) -> bool:
+        """Whether its statistics are held."""
+        held = self.course.held_at
+        return held is not None and self.epoch * self.course.steps >= held
+
+    @property
+    def finished(self) -> bool:
+        """Whether its training is over."""
+        recipe = self.candidate.recipe
+        worn_out = recipe.patience is not None and self.epoch - self.best.epoch >= recipe.patience
+        return self.diverged or self.epoch >= recipe.epochs or (worn_out and self.epoch > 0)
+
+    def state(self) -> dict[str, Any]:
+        """Return everything as plain values and tensors."""
+        best = self.best
+        return {
+            "name": self.name,
+            "candidate": self.candidate.to_json(),
+            "seed": self.seed,
+            "epoch": self.epoch,
+            "diverged": self.diverged,
+            "network": {n: t.clone() for n, t in self.network.state_dict().items()},
+            "first": dict(self.moments[0]),
+            "second": dict(self.moments[1]),
+            "best": {
+                "value": best.value,
+                "loss": best.loss,
+                "epoch": best.epoch,
+                "provisional": best.provisional,
+                "weights": dict(best.weights),
+            },
+        }
+
+    @staticmethod
+    def load(state: Mapping[str, Any], steps: int) -> Lane:
+        """Return the lane that a state describes.
+
+        Args:
+            state: what `state` returned.
+            steps: steps of an epoch.
+        """
+        lane = Lane.new(
+            state["name"], Candidate.from_json(state["candidate"]), int(state["seed"]), steps
+        )
+        lane = replace(
+            lane,
+            epoch=int(state["epoch"]),
+            diverged=bool(state["diverged"]),
+            best=Best(**state["best"]),
+            moments=(dict(state["first"]), dict(state["second"])),
+        )
+        lane.network.load_state_dict(state["network"])
+        lane.enter_stage()
+        return lane
+
+    @staticmethod
+    def new(name: str, candidate: Candidate, seed: int, steps: int) -> Lane:
+        """Return a lane with the initial weights that the candidate would have alone."""
+        network = MLP(candidate.architecture, torch.Generator().manual_seed(seed))
+        learned = any(isinstance(m, SLAF) for m in network.modules())
+        return Lane(name, candidate, seed, network, Course(candidate.recipe, steps, learned))
+
+    def enter_stage(self) -> None:
+        """Mark the network's modules as rectified or held, as they are at this epoch."""
+        if self.rectified:
+            rectify(self.network)
+        if self.held:
+            hold_statistics(self.network)

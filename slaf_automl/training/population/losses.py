@@ -1,0 +1,84 @@
+"""Losses and metrics of many lanes at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from slaf_automl.spec import DataInfo
+from slaf_automl.training.metrics import MetricKind, evaluate
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The loss of a task and the metric of a search, for every lane by itself.
+
+    The same losses as `SlafModule`'s: cross-entropy in nats, or the squared error of the
+    standardised target.
+
+    Args:
+        info: task and classes.
+        metric: the metric.
+        target_mean: scalar.
+        target_spread: scalar.
+    """
+
+    info: DataInfo
+    metric: MetricKind
+    target_mean: Tensor
+    target_spread: Tensor
+
+    def losses(self, outputs: Tensor, y: Tensor) -> Tensor:
+        """Return each lane's mean loss `(lanes,)` of outputs `(lanes, rows, outputs)`.
+
+        Args:
+            outputs: logits, or standardised target values.
+            y: targets `(lanes, rows)`.
+        """
+        if self.info.task == "multiclass":
+            chosen = torch.log_softmax(outputs, 2).gather(2, y[:, :, None])
+            return -chosen.mean((1, 2))
+        flat = outputs.squeeze(2)
+        if self.info.task == "binary":
+            each = F.binary_cross_entropy_with_logits(flat, y.to(flat), reduction="none")
+            return each.mean(1)
+        return (flat - self._standardised(y)).square().mean(1)
+
+    def losses_and_gradient(self, outputs: Tensor, y: Tensor, gradient: Tensor) -> Tensor:
+        """Return the losses and write their gradient, of the outputs' shape."""
+        rows = outputs.shape[1]
+        if self.info.task == "multiclass":
+            shares = torch.log_softmax(outputs, 2)
+            losses = -shares.gather(2, y[:, :, None]).mean((1, 2))
+            torch.exp(shares, out=gradient)
+            gradient.scatter_add_(2, y[:, :, None], gradient.new_tensor(-1.0).expand(*y.shape, 1))
+            gradient.div_(rows)
+            return losses
+        losses = self.losses(outputs, y)
+        flat = outputs.squeeze(2)
+        if self.info.task == "binary":
+            found = (torch.sigmoid(flat) - y.to(flat)) / rows
+        else:
+            found = (flat - self._standardised(y)) * (2.0 / rows)
+        gradient.copy_(found[:, :, None])
+        return losses
+
+    def _standardised(self, y: Tensor) -> Tensor:
+        return (y - self.target_mean) / self.target_spread
+
+    def metrics(self, outputs: Tensor, y: Tensor) -> list[float]:
+        """Return each lane's metric of all validation rows.
+
+        Args:
+            outputs: logits or standardised target values `(lanes, rows, outputs)`.
+            y: targets `(rows,)`.
+        """
+        restored = self.target_mean + self.target_spread * outputs
+        if self.metric.name == "accuracy" and self.info.task == "multiclass":
+            right = (restored.argmax(2) == y).sum(1)
+            found: list[float] = (right.float() / len(y)).tolist()
+            return found
+        return [evaluate(self.metric, self.info, lane, y) for lane in restored]

@@ -1,0 +1,301 @@
+"""The population: many different candidates that train at once, each as it would alone."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from slaf_automl.activations import estimate_statistics
+from slaf_automl.errors import NonFiniteError, SlafError
+from slaf_automl.networks import require_fit
+from slaf_automl.spec import Candidate
+from slaf_automl.training.baselines import constant_value
+from slaf_automl.training.data import TableData
+from slaf_automl.training.metrics import find_metric
+from slaf_automl.training.module import SlafModule
+from slaf_automl.training.population.group import Batch, Group
+from slaf_automl.training.population.lane import Lane
+from slaf_automl.training.population.losses import Objective
+
+_ORDERED = 8192
+"""Rows of a batch that statistics are estimated over, as `TensorBatches.ordered` cuts them."""
+
+_EVALUATED = 1024
+"""Rows of a batch that is validated: what flows stays in the processor's cache."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a lane has come.
+
+    Args:
+        name: the lane.
+        epoch: epochs trained.
+        value: best validation metric so far, no worse than the constant predictor's; of a diverged
+            lane the constant predictor's.
+        best_epoch: epochs trained when that value was reached.
+        finished: its training is over: all epochs, out of patience, or diverged.
+        diverged: a value stopped being finite.
+    """
+
+    name: str
+    epoch: int
+    value: float
+    best_epoch: int
+    finished: bool
+    diverged: bool
+
+
+class Population:
+    """Trains lanes, each an MLP candidate with its own architecture and recipe, in step.
+
+    A lane is the same experiment as `fit(candidate, data, seed=seed, batch_seed=batch_seed)`: the
+    same initial weights, batches, updates, statistics, stages and best epoch, up to the order in
+    which floating point sums are made. What one lane does never reaches another.
+
+    Args:
+        data: training and validation rows.
+        batch_seed: with a lane's own epoch, fixes the order of its batches.
+        metric: name of the validation metric; None takes the task's default.
+        together: lanes of one stack at most.
+        compiled: False keeps to PyTorch's own operations.
+
+    Example:
+        >>> from slaf_automl.training import TableData
+        >>> data = TableData.load("sklearn:iris")
+        >>> population = Population(data)
+        >>> population.names
+        ()
+    """
+
+    def __init__(
+        self,
+        data: TableData,
+        *,
+        batch_seed: int = 0,
+        metric: str | None = None,
+        together: int = 16,
+        compiled: bool = True,
+    ) -> None:
+        self.data, self.batch_seed, self._together = data, batch_seed, together
+        self.metric = find_metric(metric, data.info)
+        self.constant = constant_value(data, self.metric, data.validation)
+        self._compiled = compiled
+        dtype, found = torch.get_default_dtype(), data.statistics
+        mean, scale = found.mean.to(dtype), found.scale.to(dtype)
+        self._training = ((data.training[0] - mean) * scale, data.training[1])
+        self._validation = ((data.validation[0] - mean) * scale, data.validation[1])
+        self._objective = Objective(
+            data.info, self.metric, found.target_mean.to(dtype), found.target_spread.to(dtype)
+        )
+        self._lanes: dict[str, Lane] = {}
+        self._groups: list[Group] | None = []
+        self._batch_size: int | None = None
+        self._batches: list[list[Batch]] = []
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The lanes, in the order in which they were started."""
+        return tuple(self._lanes)
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch.
+
+        Raises:
+            SlafError: no lane was ever started.
+        """
+        if self._batch_size is None:
+            raise SlafError("a population without lanes", remedy="start one first")
+        return len(self.data.batches(self._batch_size, self.batch_seed))
+
+    def start(self, name: str, candidate: Candidate, seed: int = 0) -> None:
+        """Put a candidate into a new lane, which begins at its own first epoch.
+
+        Raises:
+            SlafError: a name that is taken, a candidate that does not fit the data, or a batch size
+                other than that of the lanes before.
+        """
+        if name in self._lanes:
+            raise SlafError(f"a second lane {name!r}", expected="a name of its own")
+        require_fit(candidate, self.data.info)
+        size = candidate.recipe.batch_size
+        if self._batch_size not in (None, size):
+            raise SlafError(
+                f"batch size {size} in a population of batch size {self._batch_size}",
+                expected="one batch size for all lanes",
+                remedy="train it in another population",
+            )
+        self._batch_size = size
+        lane = Lane.new(name, candidate, seed, self.steps)
+        try:
+            estimate_statistics(lane.network, self._ordered())
+        except NonFiniteError:
+            lane.diverged = True
+        lane.enter_stage()
+        self._unload()
+        self._lanes[name] = lane
+
+    def drop(self, names: Sequence[str]) -> None:
+        """Let lanes leave; the others are put together anew.
+
+        Raises:
+            SlafError: no such lane.
+        """
+        for name in names:
+            self._find(name)
+        if names:
+            self._unload()
+        for name in names:
+            del self._lanes[name]
+
+    def begin_epoch(self) -> None:
+        """Get ready for the next epoch of every lane that is not finished."""
+        if self._groups is None:
+            self._groups = self._grouped()
+        drawn: dict[int, list[Batch]] = {}
+        self._batches = []
+        for group in self._groups:
+            group.begin_epoch()
+            if group.epoch not in drawn:
+                drawn[group.epoch] = self._epoch(group.epoch)
+            self._batches.append(drawn[group.epoch])
+
+    def step(self, index: int) -> Tensor:
+        """Make every lane's step `index` of its epoch; returns the mean loss of all lanes."""
+        assert self._groups is not None
+        losses = [
+            group.step(index, batches[index])
+            for group, batches in zip(self._groups, self._batches, strict=True)
+        ]
+        return torch.cat(losses).mean()
+
+    def end_epoch(self) -> list[Standing]:
+        """Validate every lane and return how they stand; finished lanes stay until dropped."""
+        assert self._groups is not None
+        trained: set[str] = set()
+        for group in self._groups:
+            group.end_epoch(self._validation, _EVALUATED)
+            trained |= {lane.name for lane in group.lanes}
+        if any(self._lanes[name].finished for name in trained):
+            self._unload()  # What is finished trains no further: the others close the ranks.
+        return [self.standing(name) for name in self._lanes if name in trained]
+
+    def train_epoch(self) -> list[Standing]:
+        """Train one epoch outside any Trainer."""
+        self.begin_epoch()
+        for index in range(self.steps):
+            self.step(index)
+        return self.end_epoch()
+
+    def standing(self, name: str) -> Standing:
+        """Return how far a lane has come."""
+        lane = self._find(name)
+        value = self.metric.floored(lane.best.value, self.constant)
+        return Standing(
+            name,
+            lane.epoch,
+            self.constant if lane.diverged else value,
+            lane.best.epoch,
+            lane.finished,
+            lane.diverged,
+        )
+
+    def unstack(self, name: str, *, best: bool = False) -> SlafModule:
+        """Return a lane's candidate as a plain module, with its values as they are now.
+
+        Args:
+            name: the lane.
+            best: take the values of its best epoch, if there was one.
+        """
+        lane = self._find(name)
+        self._unload()
+        module = SlafModule(lane.candidate, self.data, seed=lane.seed, metric=self.metric.name)
+        state = lane.best.weights if best and lane.best.weights else lane.network.state_dict()
+        module.network.load_state_dict(state)
+        return module
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that training on needs, as plain values and tensors."""
+        for group in self._groups or ():
+            group.unload()
+        return {
+            "schema": 1,
+            "batch_size": self._batch_size,
+            "batch_seed": self.batch_seed,
+            "data": self.data.fingerprint(),
+            "lanes": [lane.state() for lane in self._lanes.values()],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state, bit for bit if it is of this machine and composition.
+
+        Raises:
+            SlafError: a state of a newer version, or of other data or batches.
+        """
+        if state["schema"] != 1:
+            raise SlafError(
+                f"a population's state of schema {state['schema']}", expected="schema 1"
+            )
+        for what, mine in (("data", self.data.fingerprint()), ("batch_seed", self.batch_seed)):
+            if state[what] != mine:
+                raise SlafError(
+                    f"a population's state with {what} {state[what]!r}", expected=repr(mine)
+                )
+        self._batch_size = state["batch_size"]
+        lanes = [Lane.load(one, self.steps) for one in state["lanes"]]
+        self._lanes = {lane.name: lane for lane in lanes}
+        self._groups = None
+
+    def _find(self, name: str) -> Lane:
+        if name not in self._lanes:
+            raise SlafError(
+                f"no lane {name!r}", expected="one of " + (", ".join(self._lanes) or "none")
+            )
+        return self._lanes[name]
+
+    def _unload(self) -> None:
+        """Bring all values back into the lanes; the next epoch groups them anew."""
+        for group in self._groups or ():
+            group.unload()
+        self._groups = None
+
+    def _grouped(self) -> list[Group]:
+        """Group lanes that are alike enough to share a stack, narrow ones with narrow ones."""
+
+        def alike(lane: Lane) -> tuple[int, int, bool]:
+            return lane.depth, lane.epoch, lane.estimated
+
+        def order(lane: Lane) -> tuple[tuple[int, int, bool], tuple[int, ...]]:
+            return alike(lane), lane.candidate.architecture.widths
+
+        going = sorted((x for x in self._lanes.values() if not x.finished), key=order)
+        groups = []
+        for _, members in itertools.groupby(going, key=alike):
+            lanes = list(members)
+            count = -(-len(lanes) // self._together)
+            for i in range(count):
+                some = lanes[len(lanes) * i // count : len(lanes) * (i + 1) // count]
+                groups.append(
+                    Group(some, self._objective, self._ordered, compiled=self._compiled)
+                )
+        return groups
+
+    def _ordered(self) -> Iterator[Tensor]:
+        return iter(torch.split(self._training[0], _ORDERED))
+
+    def _epoch(self, epoch: int) -> list[Batch]:
+        """Return the batches of an epoch, as `EpochPermutation` orders them."""
+        assert self._batch_size is not None
+        batches = self.data.batches(self._batch_size, self.batch_seed)
+        assert batches.sampler is not None
+        batches.sampler.set_epoch(epoch)
+        order = batches.sampler.permutation()
+        sizes = [len(y) for _, y in batches]
+        x, y = self._training
+        return list(zip(torch.split(x[order], sizes), torch.split(y[order], sizes), strict=True))

@@ -146,9 +146,20 @@ class Lane:
         learned = any(isinstance(m, SLAF) for m in network.modules())
         return Lane(name, candidate, seed, network, Course(candidate.recipe, steps, learned))
 
+    def to(self, device: torch.device) -> Lane:
+        """Move its values to a device; returns itself."""
+        self.network.to(device)
+        self.moments = (_moved(self.moments[0], device), _moved(self.moments[1], device))
+        self.best.weights = _moved(self.best.weights, device)
+        return self
+
     def enter_stage(self) -> None:
         """Mark the network's modules as rectified or held, as they are at this epoch."""
         if self.rectified:
             rectify(self.network)
         if self.held:
             hold_statistics(self.network)
+
+
+def _moved(tensors: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    return {name: tensor.to(device) for name, tensor in tensors.items()}

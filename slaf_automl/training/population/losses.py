@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -30,6 +30,11 @@ class Objective:
     metric: MetricKind
     target_mean: Tensor
     target_spread: Tensor
+
+    def to(self, device: torch.device) -> Objective:
+        """Return it on a device."""
+        mean, spread = self.target_mean.to(device), self.target_spread.to(device)
+        return replace(self, target_mean=mean, target_spread=spread)
 
     def losses(self, outputs: Tensor, y: Tensor) -> Tensor:
         """Return each lane's mean loss `(lanes,)` of outputs `(lanes, rows, outputs)`.

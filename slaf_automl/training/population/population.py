@@ -99,6 +99,22 @@ class Population:
         self._batches: list[list[Batch]] = []
 
     @property
+    def device(self) -> torch.device:
+        """Where it trains."""
+        return self._training[0].device
+
+    def to(self, device: torch.device) -> None:
+        """Move everything to a device."""
+        if device == self.device:
+            return
+        self._unload()
+        self._training = (self._training[0].to(device), self._training[1].to(device))
+        self._validation = (self._validation[0].to(device), self._validation[1].to(device))
+        self._objective = self._objective.to(device)
+        for lane in self._lanes.values():
+            lane.to(device)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The lanes, in the order in which they were started."""
         return tuple(self._lanes)
@@ -114,12 +130,25 @@ class Population:
             raise SlafError("a population without lanes", remedy="start one first")
         return len(self.data.batches(self._batch_size, self.batch_seed))
 
-    def start(self, name: str, candidate: Candidate, seed: int = 0) -> None:
+    def start(
+        self,
+        name: str,
+        candidate: Candidate,
+        seed: int = 0,
+        *,
+        state: Mapping[str, Any] | None = None,
+    ) -> None:
         """Put a candidate into a new lane, which begins at its own first epoch.
 
+        Args:
+            name: what the lane is called by.
+            candidate: what it trains.
+            seed: of the initial weights.
+            state: a `lane_state` of the same candidate to go on from.
+
         Raises:
-            SlafError: a name that is taken, a candidate that does not fit the data, or a batch size
-                other than that of the lanes before.
+            SlafError: a name that is taken, a candidate that does not fit the data, a batch size
+                other than that of the lanes before, or a state of another candidate or seed.
         """
         if name in self._lanes:
             raise SlafError(f"a second lane {name!r}", expected="a name of its own")
@@ -132,14 +161,26 @@ class Population:
                 remedy="train it in another population",
             )
         self._batch_size = size
-        lane = Lane.new(name, candidate, seed, self.steps)
+        self._unload()
+        self._lanes[name] = self._new(name, candidate, seed, state)
+
+    def _new(
+        self, name: str, candidate: Candidate, seed: int, state: Mapping[str, Any] | None
+    ) -> Lane:
+        if state is not None:
+            if state["candidate"] != candidate.to_json() or state["seed"] != seed:
+                raise SlafError(
+                    f"the state of another candidate or seed for lane {name!r}",
+                    expected="a state of the same candidate and seed",
+                )
+            return Lane.load({**state, "name": name}, self.steps).to(self.device)
+        lane = Lane.new(name, candidate, seed, self.steps).to(self.device)
         try:
             estimate_statistics(lane.network, self._ordered())
         except NonFiniteError:
             lane.diverged = True
         lane.enter_stage()
-        self._unload()
-        self._lanes[name] = lane
+        return lane
 
     def drop(self, names: Sequence[str]) -> None:
         """Let lanes leave; the others are put together anew.
@@ -168,7 +209,8 @@ class Population:
 
     def step(self, index: int) -> Tensor:
         """Make every lane's step `index` of its epoch; returns the mean loss of all lanes."""
-        assert self._groups is not None
+        if not self._groups:
+            raise SlafError("a step of no lanes", remedy="start lanes, then begin an epoch")
         losses = [
             group.step(index, batches[index])
             for group, batches in zip(self._groups, self._batches, strict=True)
@@ -214,16 +256,20 @@ class Population:
             best: take the values of its best epoch, if there was one.
         """
         lane = self._find(name)
-        self._unload()
+        self._write_back()
         module = SlafModule(lane.candidate, self.data, seed=lane.seed, metric=self.metric.name)
         state = lane.best.weights if best and lane.best.weights else lane.network.state_dict()
         module.network.load_state_dict(state)
         return module
 
+    def lane_state(self, name: str) -> dict[str, Any]:
+        """Return what one lane needs to go on elsewhere, as plain values and tensors."""
+        self._write_back()
+        return self._find(name).state()
+
     def state_dict(self) -> dict[str, Any]:
         """Return everything that training on needs, as plain values and tensors."""
-        for group in self._groups or ():
-            group.unload()
+        self._write_back()
         return {
             "schema": 1,
             "batch_size": self._batch_size,
@@ -248,7 +294,7 @@ class Population:
                     f"a population's state with {what} {state[what]!r}", expected=repr(mine)
                 )
         self._batch_size = state["batch_size"]
-        lanes = [Lane.load(one, self.steps) for one in state["lanes"]]
+        lanes = [Lane.load(one, self.steps).to(self.device) for one in state["lanes"]]
         self._lanes = {lane.name: lane for lane in lanes}
         self._groups = None
 
@@ -261,9 +307,13 @@ class Population:
 
     def _unload(self) -> None:
         """Bring all values back into the lanes; the next epoch groups them anew."""
+        self._write_back()
+        self._groups = None
+
+    def _write_back(self) -> None:
+        """Copy all values into the lanes; the groups go on."""
         for group in self._groups or ():
             group.unload()
-        self._groups = None
 
     def _grouped(self) -> list[Group]:
         """Group lanes that are alike enough to share a stack, narrow ones with narrow ones."""
@@ -295,7 +345,7 @@ class Population:
         batches = self.data.batches(self._batch_size, self.batch_seed)
         assert batches.sampler is not None
         batches.sampler.set_epoch(epoch)
-        order = batches.sampler.permutation()
+        order = batches.sampler.permutation().to(self.device)
         sizes = [len(y) for _, y in batches]
         x, y = self._training
         return list(zip(torch.split(x[order], sizes), torch.split(y[order], sizes), strict=True))

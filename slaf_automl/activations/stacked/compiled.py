@@ -83,7 +83,7 @@ class CompiledParts:
         state = _State(*self._parameters(part, memory.parameters, 0))
         for at, statistic in ((4, part.inputs), (7, part.elements)):
             if statistic is not None:
-                state[at : at + 3] = self._statistic(statistic, memory, mode)
+                state[at], state[at + 1], state[at + 2] = self._statistic(statistic, memory, mode)
         self._kept += [plan, layout, table, state]
         where = part.lane * rows * width + part.first
         x, y, gy, gx = (
@@ -109,15 +109,15 @@ class CompiledParts:
             found[1] = self._fixed.data_ptr() + (fixed + 1) * self._size
         return found
 
-    def _statistic(self, statistic: Statistic, memory: Memory, mode: Mode) -> list[int]:
+    def _statistic(self, statistic: Statistic, memory: Memory, mode: Mode) -> tuple[int, int, int]:
         source = statistic.source_in(mode)
         pooled = mode is Mode.POOL and source is not Source.CONSTANT
         running: Running = memory.batch if pooled else memory.running
-        return [
+        return (
             running.means.data_ptr() + statistic.start * self._size,
             running.variances.data_ptr() + statistic.start * self._size,
-            running.counters.data_ptr() + statistic.counter * 8,
-        ]
+            running.counters.data_ptr() + statistic.counter * running.counters.element_size(),
+        )
 
 
 def _plan(part: Part, mode: Mode, dtype: torch.dtype) -> Plan:
@@ -136,4 +136,6 @@ def _address(function: Any) -> int:
 
 
 def _no_memory() -> ActivationError:
-    return ActivationError("a stack of SLAFs found no memory for its sums", remedy="use fewer lanes")
+    return ActivationError(
+        "a stack of SLAFs found no memory for its sums", remedy="use fewer lanes"
+    )

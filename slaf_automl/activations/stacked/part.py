@@ -102,7 +102,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Places:
-    """Where the parameters and statistics of one lane's modules begin, by name in its state dict."""
+    """Where the parameters and statistics of a lane's modules begin, by name in its state dict."""
 
     parameters: Mapping[str, int]
     statistics: Mapping[str, int]
@@ -131,9 +131,7 @@ def parts_of(slot: nn.Module, name: str, lane: int, places: Places) -> tuple[Par
         )
     if slot.rectified:
         inputs, gain, offset = _before(slot.before, f"{name}.before", places)
-        first = Part(
-            lane, 0, slot.learned, RECTIFIED, gain=gain, offset=offset, inputs=inputs
-        )
+        first = Part(lane, 0, slot.learned, RECTIFIED, gain=gain, offset=offset, inputs=inputs)
     else:
         first = _learned(slot, name, lane, places)
     if slot.rectifier is None:

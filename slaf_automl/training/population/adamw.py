@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,24 +36,30 @@ class Segment(NamedTuple):
 
 
 class Rates(NamedTuple):
-    """What one step does with each group of each lane: `(lanes, GROUPS)` float64 each.
+    """What one step does with one group of one lane.
 
     Args:
         rate: learning rate; NaN where the group rests: it keeps still and does not count in the
             gradient's norm.
         keep: 1 − rate·decay.
-        first: 1 − β₁ᵗ.
+        first: 1 − β₁ᵗ, t the group's steps with this one.
         second: √(1 − β₂ᵗ).
     """
 
-    rate: NDArray[np.float64]
-    keep: NDArray[np.float64]
-    first: NDArray[np.float64]
-    second: NDArray[np.float64]
+    rate: float
+    keep: float
+    first: float
+    second: float
 
-    def table(self) -> NDArray[np.float64]:
-        """Return them side by side, `(lanes, GROUPS, 4)`."""
-        return np.ascontiguousarray(np.stack(self, axis=-1))
+    @staticmethod
+    def at(rate: float, decay: float, steps: int) -> Rates:
+        """Return the rates of the step after `steps` others."""
+        t = steps + 1
+        return Rates(rate, 1 - rate * decay, 1 - BETAS[0] ** t, math.sqrt(1 - BETAS[1] ** t))
+
+
+RESTING = Rates(math.nan, 1.0, 1.0, 1.0)
+"""Of a group that keeps still."""
 
 
 class StackedAdamW:
@@ -60,7 +67,8 @@ class StackedAdamW:
 
     With ĝ = g·min(1, limit/(‖g‖ + 1e-6)), the norm over all groups of the lane that do not rest:
     m ← m + (1 − β₁)·(ĝ − m), v ← β₂·v + (1 − β₂)·ĝ², θ ← keep·θ − rate/first·m/(√v/second + ε),
-    β = (0.9, 0.999), ε = 1e-8: torch.optim.AdamW after torch.nn.utils.clip_grad_norm_, lane by lane.
+    β = (0.9, 0.999), ε = 1e-8: lane by lane what torch.nn.utils.clip_grad_norm_ and
+    torch.optim.AdamW do.
 
     Args:
         segments: whose the values are; they do not overlap.
@@ -99,7 +107,7 @@ class StackedAdamW:
         """Update the parameters.
 
         Args:
-            table: `(lanes, GROUPS, 4)`, see `Rates.table`.
+            table: the `Rates` of each group of each lane, `(lanes, GROUPS, 4)`, contiguous.
         """
         if self._function is not None:
             self._function(*self._arguments, table.ctypes.data)

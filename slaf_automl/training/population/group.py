@@ -122,8 +122,8 @@ class Group:
                 lane.diverged = True
                 continue  # Alone it would have ended within the epoch.
             lane.diverged |= not good
-            rectified = any(m.rectified for m in lane.network.slots if isinstance(m, SLAF))
             lane.epoch += 1
+            rectified = lane.course.projected_at >= lane.epoch * lane.course.steps
             if lane.best.take(self.objective.metric, value, loss, rectified=rectified):
                 lane.best.value, lane.best.loss, lane.best.epoch = value, loss, lane.epoch
                 if not rectified:

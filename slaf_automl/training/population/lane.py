@@ -79,17 +79,6 @@ class Lane:
         return any(isinstance(m, RunningMoments) and not m.tracked for m in self.network.modules())
 
     @property
-    def rectified(self) -> bool:
-        """Whether its SLAFs still train as ReLU, under the routine `warm_start`."""
-        return self.epoch * self.course.steps < self.course.projected_at
-
-    @property
-    def held(self) -> bool:
-        """Whether its statistics are held."""
-        held = self.course.held_at
-        return held is not None and self.epoch * self.course.steps >= held
-
-    @property
     def finished(self) -> bool:
         """Whether its training is over."""
         recipe = self.candidate.recipe
@@ -136,7 +125,7 @@ class Lane:
             moments=(dict(state["first"]), dict(state["second"])),
         )
         lane.network.load_state_dict(state["network"])
-        lane.enter_stage()
+        lane.mark(lane.network)
         return lane
 
     @staticmethod
@@ -153,12 +142,14 @@ class Lane:
         self.best.weights = _moved(self.best.weights, device)
         return self
 
-    def enter_stage(self) -> None:
-        """Mark the network's modules as rectified or held, as they are at this epoch."""
-        if self.rectified:
-            rectify(self.network)
-        if self.held:
-            hold_statistics(self.network)
+    def mark(self, network: MLP) -> None:
+        """Mark a network's modules as rectified or held, as they are between two epochs."""
+        done, held = self.epoch * self.course.steps, self.course.held_at
+        # A stage that begins with the next epoch is entered by that epoch's first step.
+        if 0 < self.course.projected_at >= done:
+            rectify(network)
+        if held is not None and (held == 0 or held < done):
+            hold_statistics(network)
 
 
 def _moved(tensors: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:

@@ -94,21 +94,23 @@ class PopulationModule(LightningModule):
 
     def train_dataloader(self) -> Sequence[int]:
         """Return the steps of an epoch by number; the lanes draw their own batches."""
-        return range(self._steps())
-
-    def _steps(self) -> int:
         if not self.population.names:
             self._fill()
-        return self.population.steps if self.population.names else 0
+        # Lightning warns of a loader of length 0; without lanes the step is left out instead.
+        return range(self.population.steps if self.population.names else 1)
 
     def on_fit_start(self) -> None:
         """Move to the Trainer's device."""
         self.population.to(self.device)
 
     def on_train_epoch_start(self) -> None:
-        """Get ready for an epoch, or stop where nothing is left to train."""
+        """Get ready for an epoch."""
         self._losses = []
         self.population.begin_epoch()
+
+    def on_train_batch_start(self, batch: int, batch_idx: int) -> int | None:
+        """Leave the epoch out where nothing is left to train."""
+        return None if self.population.names else -1
 
     def training_step(self, batch: int, batch_idx: int) -> None:
         """Make one step of every lane."""
@@ -119,6 +121,9 @@ class PopulationModule(LightningModule):
     def on_train_epoch_end(self) -> None:
         """Validate, let lanes leave, save, report, and fill free places."""
         if self.stopped:
+            return
+        if not self.population.names:
+            self.trainer.should_stop = True
             return
         self.population.end_epoch()
         self.log("train_loss", torch.stack(self._losses).mean(), batch_size=1)

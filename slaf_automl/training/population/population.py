@@ -179,7 +179,7 @@ class Population:
             estimate_statistics(lane.network, self._ordered())
         except NonFiniteError:
             lane.diverged = True
-        lane.enter_stage()
+        lane.mark(lane.network)
         return lane
 
     def drop(self, names: Sequence[str]) -> None:
@@ -208,14 +208,15 @@ class Population:
             self._batches.append(drawn[group.epoch])
 
     def step(self, index: int) -> Tensor:
-        """Make every lane's step `index` of its epoch; returns the mean loss of all lanes."""
+        """Make every lane's step `index` of its epoch; returns the mean of the finite losses."""
         if not self._groups:
             raise SlafError("a step of no lanes", remedy="start lanes, then begin an epoch")
         losses = [
             group.step(index, batches[index])
             for group, batches in zip(self._groups, self._batches, strict=True)
         ]
-        return torch.cat(losses).mean()
+        found = torch.cat(losses)
+        return found[torch.isfinite(found)].mean()
 
     def end_epoch(self) -> list[Standing]:
         """Validate every lane and return how they stand; finished lanes stay until dropped."""
@@ -260,6 +261,8 @@ class Population:
         module = SlafModule(lane.candidate, self.data, seed=lane.seed, metric=self.metric.name)
         state = lane.best.weights if best and lane.best.weights else lane.network.state_dict()
         module.network.load_state_dict(state)
+        if not best:
+            lane.mark(module.network)
         return module
 
     def lane_state(self, name: str) -> dict[str, Any]:
@@ -331,9 +334,7 @@ class Population:
             count = -(-len(lanes) // self._together)
             for i in range(count):
                 some = lanes[len(lanes) * i // count : len(lanes) * (i + 1) // count]
-                groups.append(
-                    Group(some, self._objective, self._ordered, compiled=self._compiled)
-                )
+                groups.append(Group(some, self._objective, self._ordered, compiled=self._compiled))
         return groups
 
     def _ordered(self) -> Iterator[Tensor]:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from slaf_automl.spec import Recipe
 from slaf_automl.training.population.adamw import (
-    BETAS,
     COEFFICIENTS,
     GROUPS,
     OFFSETS,
+    RESTING,
     WEIGHTS,
     Rates,
 )
@@ -57,10 +57,10 @@ class Course:
         step = math.floor(share * self.total)
         return step if not step < share * self.total else step + 1
 
-    def rates(self, step: int) -> NDArray[np.float64]:
-        """Return rate, keep, first and second of each group at a step, `(GROUPS, 4)`."""
+    def rates(self, step: int) -> list[Rates]:
+        """Return the rates of each group at a step."""
         recipe, share = self.recipe, _shares(self.total)[step]
-        table = np.empty((GROUPS, 4))
+        found = [RESTING] * GROUPS
         two_speed = recipe.routine == "two_speed"
         fast = recipe.learning_rate * recipe.coefficient_rate if two_speed else recipe.learning_rate
         groups = (
@@ -74,18 +74,11 @@ class Course:
             if group == COEFFICIENTS:
                 done -= self.projected_at
             if done < 0 or resting(recipe, name, step, count):
-                table[group] = np.nan
                 continue
             if recipe.routine == "alternate" and self.learned:
                 done //= 2
-            rate = peak * share
-            table[group] = (
-                rate,
-                1 - rate * decay,
-                1 - BETAS[0] ** (done + 1),
-                math.sqrt(1 - BETAS[1] ** (done + 1)),
-            )
-        return table
+            found[group] = Rates.at(peak * share, decay, done)
+        return found
 
     def shrinkage(self, step: int) -> float:
         """Return the proximal step of the coefficients' L1 penalty after a step."""
@@ -117,6 +110,3 @@ def epoch_tables(courses: Sequence[Course], epochs: Sequence[int]) -> NDArray[np
 @functools.lru_cache(maxsize=64)
 def _shares(steps: int) -> tuple[float, ...]:
     return tuple(rate_at(step, float(steps)) for step in range(steps + 1))
-
-
-__all__ = ["Course", "Rates", "epoch_tables"]

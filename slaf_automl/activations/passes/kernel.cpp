@@ -16,6 +16,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
 
 namespace {
 
@@ -82,6 +85,22 @@ struct Part {  // a part of x: segments of vectors, all with the same number of 
 
 INLINE vec splat(double v) { return (REAL)v - vec{}; }
 
+#ifdef __AVX512F__
+INLINE __m512 loaded(const float *p, int lanes, __m512 rest) {
+    return _mm512_mask_loadu_ps(rest, (__mmask16)((1u << lanes) - 1), p);
+}
+INLINE __m512d loaded(const double *p, int lanes, __m512d rest) {
+    return _mm512_mask_loadu_pd(rest, (__mmask8)((1u << lanes) - 1), p);
+}
+INLINE void stored(float *p, __m512 v, int lanes) {
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << lanes) - 1), v);
+}
+INLINE void stored(double *p, __m512d v, int lanes) {
+    _mm512_mask_storeu_pd(p, (__mmask8)((1u << lanes) - 1), v);
+}
+INLINE vec load_some(const REAL *p, int lanes, vec rest) { return (vec)loaded(p, lanes, rest); }
+INLINE void store_some(REAL *p, vec v, int lanes) { stored(p, v, lanes); }
+#else
 __attribute__((noinline)) vec load_some(const REAL *p, int lanes, vec rest) {
     for (int l = 0; l < lanes; l++) rest[l] = p[l];
     return rest;
@@ -90,6 +109,7 @@ __attribute__((noinline)) vec load_some(const REAL *p, int lanes, vec rest) {
 __attribute__((noinline)) void store_some(REAL *p, vec v, int lanes) {
     for (int l = 0; l < lanes; l++) p[l] = v[l];
 }
+#endif
 
 // Lanes that are not valid read as `rest`, which the caller chooses to add nothing to its sums.
 template <bool FULL>

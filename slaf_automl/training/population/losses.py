@@ -44,8 +44,7 @@ class Objective:
             y: targets `(lanes, rows)`.
         """
         if self.info.task == "multiclass":
-            chosen = torch.log_softmax(outputs, 2).gather(2, y[:, :, None])
-            return -chosen.mean((1, 2))
+            return _surprise(_log_shares(outputs), y)
         flat = outputs.squeeze(2)
         if self.info.task == "binary":
             each = F.binary_cross_entropy_with_logits(flat, y.to(flat), reduction="none")
@@ -56,12 +55,11 @@ class Objective:
         """Return the losses and write their gradient, of the outputs' shape."""
         rows = outputs.shape[1]
         if self.info.task == "multiclass":
-            shares = torch.log_softmax(outputs, 2)
-            losses = -shares.gather(2, y[:, :, None]).mean((1, 2))
-            torch.exp(shares, out=gradient)
-            gradient.scatter_add_(2, y[:, :, None], gradient.new_tensor(-1.0).expand(*y.shape, 1))
-            gradient.div_(rows)
-            return losses
+            shares, turned = _log_shares(outputs), gradient.transpose(1, 2)
+            torch.exp(shares, out=turned)
+            turned.scatter_add_(1, y[:, None], turned.new_tensor(-1.0).expand(len(y), 1, rows))
+            turned.div_(rows)
+            return _surprise(shares, y)
         losses = self.losses(outputs, y)
         flat = outputs.squeeze(2)
         if self.info.task == "binary":
@@ -87,3 +85,15 @@ class Objective:
             found: list[float] = (right.float() / len(y)).tolist()
             return found
         return [evaluate(self.metric, self.info, lane, y) for lane in restored]
+
+
+def _log_shares(outputs: Tensor) -> Tensor:
+    """Return the log probabilities `(lanes, classes, rows)` of logits `(lanes, rows, classes)`.
+
+    A softmax over a few classes is several times faster where they are not innermost.
+    """
+    return torch.log_softmax(outputs.transpose(1, 2).contiguous(), 1)
+
+
+def _surprise(shares: Tensor, y: Tensor) -> Tensor:
+    return -shares.gather(1, y[:, None]).mean((1, 2))

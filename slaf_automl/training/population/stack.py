@@ -54,9 +54,10 @@ class StackPass:
             self._slots.append(
                 StackedActivation(parts[level], storage.memory, mode, flow, compiled=compiled)
             )
-        shape = (lanes, rows, storage.blocks[-1].outputs)
-        self.outputs = like.new_zeros(shape)
-        self.gradient = like.new_zeros(shape if trains else 0)
+        # Rows innermost: what sums over a few outputs then runs over vectors of rows.
+        shape = (lanes, storage.blocks[-1].outputs, rows)
+        self._outputs = like.new_zeros(shape)
+        self.gradient = like.new_zeros(shape if trains else (0, 0, 0)).transpose(1, 2)
         self._x = like.new_zeros(0)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -66,8 +67,9 @@ class StackPass:
             torch.baddbmm(self._biases[level], x, self._turned[level], out=flow.x)
             slot.forward()
             x = flow.y
-        torch.baddbmm(self._biases[-1], x, self._turned[-1], out=self.outputs)
-        return self.outputs
+        bias, weight = self._biases[-1].transpose(1, 2), self._weights[-1]
+        torch.baddbmm(bias, weight, x.transpose(1, 2), out=self._outputs)
+        return self._outputs.transpose(1, 2)
 
     def backward(self) -> None:
         """Write all gradients, from `gradient`, the one of the outputs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from slaf_automl.training.population.module import PopulationModule, Start, Supervisor
-from slaf_automl.training.population.population import Population, Standing
+from slaf_automl.training.population.population import Population
+from slaf_automl.training.population.standing import Standing
 
 __all__ = ["Population", "PopulationModule", "Standing", "Start", "Supervisor"]

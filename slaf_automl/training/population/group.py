@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -17,11 +18,9 @@ from slaf_automl.errors import ActivationError, NonFiniteError
 from slaf_automl.training.population.adamw import StackedAdamW
 from slaf_automl.training.population.lane import Lane
 from slaf_automl.training.population.losses import Objective
+from slaf_automl.training.population.rows import Batch
 from slaf_automl.training.population.schedule import epoch_tables
 from slaf_automl.training.population.stack import Stack
-
-Batch = tuple[Tensor, Tensor]
-"""Standardised features `(rows, inputs)` and targets `(rows,)`."""
 
 
 class Group:
@@ -124,10 +123,14 @@ class Group:
             lane.diverged |= not good
             lane.epoch += 1
             rectified = lane.course.projected_at >= lane.epoch * lane.course.steps
-            if lane.best.take(self.objective.metric, value, loss, rectified=rectified):
-                lane.best.value, lane.best.loss, lane.best.epoch = value, loss, lane.epoch
-                if not rectified:
-                    lane.best.weights = self.stack.storage.state(k)
+            lane.best.take(
+                self.objective.metric,
+                value,
+                loss,
+                lane.epoch,
+                functools.partial(self.stack.storage.state, k),
+                rectified=rectified,
+            )
         return losses
 
     def unload(self) -> None:

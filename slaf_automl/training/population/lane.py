@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,14 +32,35 @@ class Best:
     provisional: bool = False
     weights: dict[str, Tensor] = field(default_factory=dict)
 
-    def take(self, metric: MetricKind, value: float, loss: float, *, rectified: bool) -> bool:
-        """Compare an epoch with the best so far; True if it is better."""
+    def take(
+        self,
+        metric: MetricKind,
+        value: float,
+        loss: float,
+        epoch: int,
+        state: Callable[[], dict[str, Tensor]],
+        *,
+        rectified: bool,
+    ) -> None:
+        """Compare an epoch with the best so far, and keep it if it is better.
+
+        Args:
+            metric: says what is better.
+            value: the epoch's validation metric.
+            loss: the epoch's validation loss.
+            epoch: epochs trained.
+            state: () ↦ copies of the network's values.
+            rectified: whether its SLAFs still train as ReLU.
+        """
         # A warm start's ReLU network is not the candidate: it is compared at rungs, never kept.
         if self.provisional and not rectified:
             self.value, self.loss = math.nan, math.inf
         self.provisional = rectified
         tied = value == self.value and loss < self.loss
-        return math.isfinite(loss) and (tied or metric.better(value, self.value))
+        if math.isfinite(loss) and (tied or metric.better(value, self.value)):
+            self.value, self.loss, self.epoch = value, loss, epoch
+            if not rectified:
+                self.weights = state()
 
 
 @dataclass

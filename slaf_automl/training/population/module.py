@@ -13,7 +13,8 @@ from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from slaf_automl.spec import Candidate
-from slaf_automl.training.population.population import Population, Standing
+from slaf_automl.training.population.population import Population
+from slaf_automl.training.population.standing import Standing
 
 
 @dataclass(frozen=True)

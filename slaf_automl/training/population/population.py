@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,37 +16,15 @@ from slaf_automl.training.baselines import constant_value
 from slaf_automl.training.data import TableData
 from slaf_automl.training.metrics import find_metric
 from slaf_automl.training.module import SlafModule
-from slaf_automl.training.population.group import Batch, Group
+from slaf_automl.training.population.group import Group
+from slaf_automl.training.population.grouping import alike
 from slaf_automl.training.population.lane import Lane
 from slaf_automl.training.population.losses import Objective
-
-_ORDERED = 8192
-"""Rows of a batch that statistics are estimated over, as `TensorBatches.ordered` cuts them."""
+from slaf_automl.training.population.rows import Batch, Rows
+from slaf_automl.training.population.standing import Standing
 
 _EVALUATED = 1024
 """Rows of a batch that is validated: what flows stays in the processor's cache."""
-
-
-@dataclass(frozen=True)
-class Standing:
-    """How far a lane has come.
-
-    Args:
-        name: the lane.
-        epoch: epochs trained.
-        value: best validation metric so far, no worse than the constant predictor's; of a diverged
-            lane the constant predictor's.
-        best_epoch: epochs trained when that value was reached.
-        finished: its training is over: all epochs, out of patience, or diverged.
-        diverged: a value stopped being finite.
-    """
-
-    name: str
-    epoch: int
-    value: float
-    best_epoch: int
-    finished: bool
-    diverged: bool
 
 
 class Population:
@@ -82,14 +58,12 @@ class Population:
         together: int = 16,
         compiled: bool = True,
     ) -> None:
-        self.data, self.batch_seed, self._together = data, batch_seed, together
+        self.data, self._together = data, together
+        self._rows = Rows.of(data, batch_seed)
         self.metric = find_metric(metric, data.info)
         self.constant = constant_value(data, self.metric, data.validation)
         self._compiled = compiled
         dtype, found = torch.get_default_dtype(), data.statistics
-        mean, scale = found.mean.to(dtype), found.scale.to(dtype)
-        self._training = ((data.training[0] - mean) * scale, data.training[1])
-        self._validation = ((data.validation[0] - mean) * scale, data.validation[1])
         self._objective = Objective(
             data.info, self.metric, found.target_mean.to(dtype), found.target_spread.to(dtype)
         )
@@ -97,19 +71,19 @@ class Population:
         self._groups: list[Group] | None = []
         self._batch_size: int | None = None
         self._batches: list[list[Batch]] = []
+        self._within = False
 
     @property
     def device(self) -> torch.device:
         """Where it trains."""
-        return self._training[0].device
+        return self._rows.device
 
     def to(self, device: torch.device) -> None:
         """Move everything to a device."""
         if device == self.device:
             return
         self._unload()
-        self._training = (self._training[0].to(device), self._training[1].to(device))
-        self._validation = (self._validation[0].to(device), self._validation[1].to(device))
+        self._rows = self._rows.to(device)
         self._objective = self._objective.to(device)
         for lane in self._lanes.values():
             lane.to(device)
@@ -128,7 +102,7 @@ class Population:
         """
         if self._batch_size is None:
             raise SlafError("a population without lanes", remedy="start one first")
-        return len(self.data.batches(self._batch_size, self.batch_seed))
+        return len(self._rows.batches(self._batch_size))
 
     def start(
         self,
@@ -176,7 +150,7 @@ class Population:
             return Lane.load({**state, "name": name}, self.steps).to(self.device)
         lane = Lane.new(name, candidate, seed, self.steps).to(self.device)
         try:
-            estimate_statistics(lane.network, self._ordered())
+            estimate_statistics(lane.network, self._rows.ordered())
         except NonFiniteError:
             lane.diverged = True
         lane.mark(lane.network)
@@ -198,14 +172,17 @@ class Population:
     def begin_epoch(self) -> None:
         """Get ready for the next epoch of every lane that is not finished."""
         if self._groups is None:
-            self._groups = self._grouped()
-        drawn: dict[int, list[Batch]] = {}
-        self._batches = []
+            going = [lane for lane in self._lanes.values() if not lane.finished]
+            self._groups = [
+                Group(lanes, self._objective, self._rows.ordered, compiled=self._compiled)
+                for lanes in alike(going, self._together)
+            ]
         for group in self._groups:
             group.begin_epoch()
-            if group.epoch not in drawn:
-                drawn[group.epoch] = self._epoch(group.epoch)
-            self._batches.append(drawn[group.epoch])
+        size = self._batch_size or 1
+        drawn = {n: self._rows.epoch(size, n) for n in {group.epoch for group in self._groups}}
+        self._batches = [drawn[group.epoch] for group in self._groups]
+        self._within = True
 
     def step(self, index: int) -> Tensor:
         """Make every lane's step `index` of its epoch; returns the mean of the finite losses."""
@@ -216,14 +193,15 @@ class Population:
             for group, batches in zip(self._groups, self._batches, strict=True)
         ]
         found = torch.cat(losses)
-        return found[torch.isfinite(found)].mean()
+        return torch.where(torch.isfinite(found), found, torch.nan).nanmean()
 
     def end_epoch(self) -> list[Standing]:
         """Validate every lane and return how they stand; finished lanes stay until dropped."""
         assert self._groups is not None
+        self._within = False
         trained: set[str] = set()
         for group in self._groups:
-            group.end_epoch(self._validation, _EVALUATED)
+            group.end_epoch(self._rows.validation, _EVALUATED)
             trained |= {lane.name for lane in group.lanes}
         if any(self._lanes[name].finished for name in trained):
             self._unload()  # What is finished trains no further: the others close the ranks.
@@ -266,17 +244,27 @@ class Population:
         return module
 
     def lane_state(self, name: str) -> dict[str, Any]:
-        """Return what one lane needs to go on elsewhere, as plain values and tensors."""
+        """Return what one lane needs to go on elsewhere, as plain values and tensors.
+
+        Raises:
+            SlafError: no such lane, or its epoch is not at its end.
+        """
+        self._require_whole_epoch()
         self._write_back()
         return self._find(name).state()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything that training on needs, as plain values and tensors."""
+        """Return everything that training on needs, as plain values and tensors.
+
+        Raises:
+            SlafError: an epoch is not at its end.
+        """
+        self._require_whole_epoch()
         self._write_back()
         return {
             "schema": 1,
             "batch_size": self._batch_size,
-            "batch_seed": self.batch_seed,
+            "batch_seed": self._rows.batch_seed,
             "data": self.data.fingerprint(),
             "lanes": [lane.state() for lane in self._lanes.values()],
         }
@@ -291,7 +279,10 @@ class Population:
             raise SlafError(
                 f"a population's state of schema {state['schema']}", expected="schema 1"
             )
-        for what, mine in (("data", self.data.fingerprint()), ("batch_seed", self.batch_seed)):
+        for what, mine in (
+            ("data", self.data.fingerprint()),
+            ("batch_seed", self._rows.batch_seed),
+        ):
             if state[what] != mine:
                 raise SlafError(
                     f"a population's state with {what} {state[what]!r}", expected=repr(mine)
@@ -300,6 +291,13 @@ class Population:
         lanes = [Lane.load(one, self.steps).to(self.device) for one in state["lanes"]]
         self._lanes = {lane.name: lane for lane in lanes}
         self._groups = None
+
+    def _require_whole_epoch(self) -> None:
+        if self._within:
+            raise SlafError(
+                "the state of a population within an epoch",
+                remedy="save it at the end of one: lanes go on from whole epochs",
+            )
 
     def _find(self, name: str) -> Lane:
         if name not in self._lanes:
@@ -317,36 +315,3 @@ class Population:
         """Copy all values into the lanes; the groups go on."""
         for group in self._groups or ():
             group.unload()
-
-    def _grouped(self) -> list[Group]:
-        """Group lanes that are alike enough to share a stack, narrow ones with narrow ones."""
-
-        def alike(lane: Lane) -> tuple[int, int, bool]:
-            return lane.depth, lane.epoch, lane.estimated
-
-        def order(lane: Lane) -> tuple[tuple[int, int, bool], tuple[int, ...]]:
-            return alike(lane), lane.candidate.architecture.widths
-
-        going = sorted((x for x in self._lanes.values() if not x.finished), key=order)
-        groups = []
-        for _, members in itertools.groupby(going, key=alike):
-            lanes = list(members)
-            count = -(-len(lanes) // self._together)
-            for i in range(count):
-                some = lanes[len(lanes) * i // count : len(lanes) * (i + 1) // count]
-                groups.append(Group(some, self._objective, self._ordered, compiled=self._compiled))
-        return groups
-
-    def _ordered(self) -> Iterator[Tensor]:
-        return iter(torch.split(self._training[0], _ORDERED))
-
-    def _epoch(self, epoch: int) -> list[Batch]:
-        """Return the batches of an epoch, as `EpochPermutation` orders them."""
-        assert self._batch_size is not None
-        batches = self.data.batches(self._batch_size, self.batch_seed)
-        assert batches.sampler is not None
-        batches.sampler.set_epoch(epoch)
-        order = batches.sampler.permutation().to(self.device)
-        sizes = [len(y) for _, y in batches]
-        x, y = self._training
-        return list(zip(torch.split(x[order], sizes), torch.split(y[order], sizes), strict=True))

@@ -36,17 +36,17 @@ class Course:
     steps: int
     learned: bool
 
-    @property
+    @functools.cached_property
     def total(self) -> int:
         """Steps of the whole training."""
         return self.steps * self.recipe.epochs
 
-    @property
+    @functools.cached_property
     def projected_at(self) -> int:
         """The step at which ReLU turns into SLAF under `warm_start`; 0 under other routines."""
         return self._reached(WARM_START if self.recipe.routine == "warm_start" else 0.0)
 
-    @property
+    @functools.cached_property
     def held_at(self) -> int | None:
         """The step from which on statistics are held; None for never."""
         share = self.recipe.hold_statistics

@@ -161,6 +161,9 @@ def test_refusals(data, candidates):
         Population(make_data("binary"), batch_seed=BATCH_SEED).load_state_dict(state)
     with pytest.raises(SlafError, match="schema 2"):
         population.load_state_dict({**state, "schema": 2})
+    population.begin_epoch()
+    with pytest.raises(SlafError, match="within an epoch"):
+        population.state_dict()
     with pytest.raises(SlafError, match="a step of no lanes"):
         Population(data).step(0)
     with pytest.raises(SlafError, match="a population without lanes"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from slaf_automl.activations.passes.compiler import Kernel, kernel
-from slaf_automl.activations.passes.form import Source
+from slaf_automl.activations.passes.form import Form, Source
 from slaf_automl.activations.passes.fused import Plan
 from slaf_automl.activations.stacked.memory import Flow, Memory, Running
 from slaf_automl.activations.stacked.part import Mode, Part, Statistic
@@ -123,12 +124,19 @@ class CompiledParts:
 def _plan(part: Part, mode: Mode, dtype: torch.dtype) -> Plan:
     moving = part.inputs or part.elements
     momentum, settle = (0.0, 0) if moving is None else (moving.momentum, moving.settle)
-    found = kernel(part.form.degree, dtype)
+    return _plan_of(part.form, part.sources(mode), momentum, settle, dtype)
+
+
+@functools.lru_cache(maxsize=1024)
+def _plan_of(
+    form: Form, sources: tuple[Source, Source], momentum: float, settle: int, dtype: torch.dtype
+) -> Plan:
+    """Remember what many lanes ask for: a plan takes as long as a step of a lane."""
+    found = kernel(form.degree, dtype)
     assert found is not None
-    sources = part.sources(mode)
-    if part.form is not RECTIFIED:
-        return Plan.of(found, part.form, sources, momentum, settle)
-    return Plan.rectified(found, part.form, sources, momentum, settle)
+    if form is not RECTIFIED:
+        return Plan.of(found, form, sources, momentum, settle)
+    return Plan.rectified(found, form, sources, momentum, settle)
 
 
 def _address(function: Any) -> int:

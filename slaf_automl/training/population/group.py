@@ -1,9 +1,9 @@
-"""Lanes that step together: one stack, one optimiser, one epoch."""
+"""Lanes that step together: one stack, one optimiser, each by its own count of epochs."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from slaf_automl.training.population.stack import Stack
 
 
 class Group:
-    """Equally deep lanes of one epoch in a stack.
+    """Equally deep lanes in a stack.
 
     Args:
         lanes: the lanes; their networks' values move into the stack until `unload`.
@@ -65,39 +65,45 @@ class Group:
             if lane.candidate.recipe.coefficient_l1 and lane.course.learned
         ]
 
-    @property
-    def epoch(self) -> int:
-        """Epochs that its lanes have done."""
-        return self.lanes[0].epoch
-
     def begin_epoch(self) -> None:
-        """Lay out the rates and stages of the next epoch."""
+        """Lay out the rates and stages of every lane's next epoch."""
         self._tables = epoch_tables([x.course for x in self.lanes], [x.epoch for x in self.lanes])
         self._losses = []
         self._stages = {}
-        first = self.epoch * len(self._tables)
         for k, lane in enumerate(self.lanes):
-            held = lane.course.held_at
+            held, first = lane.course.held_at, lane.epoch * len(self._tables)
             for step in {lane.course.projected_at, held if held is not None else 0} - {0}:
                 if first <= step < first + len(self._tables):
                     self._stages.setdefault(step - first, []).append(k)
 
     @torch.no_grad()
-    def step(self, index: int, batch: Batch) -> Tensor:
-        """Train on a batch; returns the lanes' losses before the step, `(lanes,)`."""
+    def step(self, index: int, drawn: Mapping[int, Sequence[Batch]]) -> Tensor:
+        """Train on a batch; returns the lanes' losses before the step, `(lanes,)`.
+
+        Args:
+            index: the step's number within the epoch.
+            drawn: the batches of every epoch that a lane is at.
+        """
         if index in self._stages:
             self._enter_stages(index)
-        x, y = batch
-        count = len(self.lanes)
-        passes = self.stack.over(Mode.TRAIN, len(x))
-        outputs = passes.forward(x.expand(count, -1, -1))
-        losses = self.objective.losses_and_gradient(outputs, y.expand(count, -1), passes.gradient)
+        x, y = self._batch([drawn[lane.epoch][index] for lane in self.lanes])
+        passes = self.stack.over(Mode.TRAIN, x.shape[1])
+        outputs = passes.forward(x)
+        losses = self.objective.losses_and_gradient(outputs, y, passes.gradient)
         passes.backward()
         self._optimiser.step(self._tables[index])
         if self._shrinking:
-            self._shrink(self.epoch * len(self._tables) + index)
+            self._shrink(index)
         self._losses.append(losses)
         return losses
+
+    @staticmethod
+    def _batch(batches: Sequence[Batch]) -> Batch:
+        """Return the lanes' batches as one; where all are at one epoch nothing is copied."""
+        if all(batch is batches[0] for batch in batches):
+            x, y = batches[0]
+            return x.expand(len(batches), -1, -1), y.expand(len(batches), -1)
+        return torch.stack([x for x, _ in batches]), torch.stack([y for _, y in batches])
 
     @torch.no_grad()
     def end_epoch(self, validation: Batch, chunk: int) -> Tensor:
@@ -149,7 +155,7 @@ class Group:
         storage = self.stack.storage
         for k in self._stages[index]:
             lane = self.lanes[k]
-            network, step = lane.network, self.epoch * len(self._tables) + index
+            network, step = lane.network, lane.epoch * len(self._tables) + index
             network.load_state_dict(storage.state(k))
             network.train()
             try:
@@ -163,12 +169,12 @@ class Group:
             storage.load(k, network.state_dict())
         self.stack.changed()
 
-    def _shrink(self, step: int) -> None:
+    def _shrink(self, index: int) -> None:
         """Take the proximal steps of the coefficients' L1 penalties."""
         storage = self.stack.storage
         for k in self._shrinking:
             lane = self.lanes[k]
-            size = lane.course.shrinkage(step)
+            size = lane.course.shrinkage(lane.epoch * len(self._tables) + index)
             if not size:
                 continue
             views = storage.named(k, storage.parameters)

@@ -11,15 +11,15 @@ from slaf_automl.training.population.lane import Lane
 def alike(lanes: Iterable[Lane], together: int) -> list[list[Lane]]:
     """Return lanes in sets of up to `together` that can share a stack, alike in width.
 
-    They share a depth, an epoch, and whether statistics are estimated before validation, and are
-    sorted by their widths, so that little of a stack is padding. The same lanes in the same order
-    always make the same sets: a resumed population sums as one that was never interrupted.
+    They share a depth, and whether statistics are estimated before validation, and are sorted by
+    their widths, so that little of a stack is padding. The same lanes in the same order always make
+    the same sets: a resumed population sums as one that was never interrupted.
     """
 
-    def kind(lane: Lane) -> tuple[int, int, bool]:
-        return lane.depth, lane.epoch, lane.estimated
+    def kind(lane: Lane) -> tuple[int, bool]:
+        return lane.depth, lane.estimated
 
-    def order(lane: Lane) -> tuple[tuple[int, int, bool], tuple[int, ...]]:
+    def order(lane: Lane) -> tuple[tuple[int, bool], tuple[int, ...]]:
         return kind(lane), lane.candidate.architecture.widths
 
     sets = []

@@ -68,9 +68,9 @@ class Population:
             data.info, self.metric, found.target_mean.to(dtype), found.target_spread.to(dtype)
         )
         self._lanes: dict[str, Lane] = {}
-        self._groups: list[Group] | None = []
+        self._groups: list[Group] = []
         self._batch_size: int | None = None
-        self._batches: list[list[Batch]] = []
+        self._drawn: dict[int, list[Batch]] = {}
         self._within = False
 
     @property
@@ -82,7 +82,8 @@ class Population:
         """Move everything to a device."""
         if device == self.device:
             return
-        self._unload()
+        self._write_back()
+        self._groups = []
         self._rows = self._rows.to(device)
         self._objective = self._objective.to(device)
         for lane in self._lanes.values():
@@ -112,7 +113,7 @@ class Population:
         *,
         state: Mapping[str, Any] | None = None,
     ) -> None:
-        """Put a candidate into a new lane, which begins at its own first epoch.
+        """Put a candidate into a new lane, which begins its first epoch with the others' next.
 
         Args:
             name: what the lane is called by.
@@ -135,7 +136,6 @@ class Population:
                 remedy="train it in another population",
             )
         self._batch_size = size
-        self._unload()
         self._lanes[name] = self._new(name, candidate, seed, state)
 
     def _new(
@@ -157,54 +157,60 @@ class Population:
         return lane
 
     def drop(self, names: Sequence[str]) -> None:
-        """Let lanes leave; the others are put together anew.
+        """Let lanes leave; the others close the ranks.
 
         Raises:
             SlafError: no such lane.
         """
         for name in names:
             self._find(name)
-        if names:
-            self._unload()
         for name in names:
             del self._lanes[name]
 
     def begin_epoch(self) -> None:
-        """Get ready for the next epoch of every lane that is not finished."""
-        if self._groups is None:
-            going = [lane for lane in self._lanes.values() if not lane.finished]
-            self._groups = [
-                Group(lanes, self._objective, self._rows.ordered, compiled=self._compiled)
-                for lanes in alike(going, self._together)
-            ]
+        """Get ready for the next epoch of every lane that is not finished.
+
+        Raises:
+            SlafError: the epoch before has not ended.
+        """
+        self._require_whole_epoch("another epoch")
+        going = [lane for lane in self._lanes.values() if not lane.finished]
+        self._regroup(going)
         for group in self._groups:
             group.begin_epoch()
         size = self._batch_size or 1
-        drawn = {n: self._rows.epoch(size, n) for n in {group.epoch for group in self._groups}}
-        self._batches = [drawn[group.epoch] for group in self._groups]
-        self._within = True
+        self._drawn = {n: self._rows.epoch(size, n) for n in {lane.epoch for lane in going}}
+        self._within = bool(going)
+
+    def _regroup(self, lanes: Sequence[Lane]) -> None:
+        """Group the lanes; where the same ones stay together their group goes on."""
+        made = {_identity(group.lanes): group for group in self._groups}
+        wanted = [(_identity(some), some) for some in alike(lanes, self._together)]
+        for key in made.keys() - {key for key, _ in wanted}:
+            made[key].unload()
+        self._groups = [
+            made[key]
+            if key in made
+            else Group(some, self._objective, self._rows.ordered, compiled=self._compiled)
+            for key, some in wanted
+        ]
 
     def step(self, index: int) -> Tensor:
         """Make every lane's step `index` of its epoch; returns the mean of the finite losses."""
-        if not self._groups:
-            raise SlafError("a step of no lanes", remedy="start lanes, then begin an epoch")
-        losses = [
-            group.step(index, batches[index])
-            for group, batches in zip(self._groups, self._batches, strict=True)
-        ]
-        found = torch.cat(losses)
+        if not self._within:
+            raise SlafError(
+                "a step outside an epoch", remedy="start lanes, then begin an epoch of theirs"
+            )
+        found = torch.cat([group.step(index, self._drawn) for group in self._groups])
         return torch.where(torch.isfinite(found), found, torch.nan).nanmean()
 
     def end_epoch(self) -> list[Standing]:
         """Validate every lane and return how they stand; finished lanes stay until dropped."""
-        assert self._groups is not None
         self._within = False
         trained: set[str] = set()
         for group in self._groups:
             group.end_epoch(self._rows.validation, _EVALUATED)
             trained |= {lane.name for lane in group.lanes}
-        if any(self._lanes[name].finished for name in trained):
-            self._unload()  # What is finished trains no further: the others close the ranks.
         return [self.standing(name) for name in self._lanes if name in trained]
 
     def train_epoch(self) -> list[Standing]:
@@ -235,7 +241,7 @@ class Population:
             best: take the values of its best epoch, if there was one.
         """
         lane = self._find(name)
-        self._write_back()
+        self._write_back(lane)
         module = SlafModule(lane.candidate, self.data, seed=lane.seed, metric=self.metric.name)
         state = lane.best.weights if best and lane.best.weights else lane.network.state_dict()
         module.network.load_state_dict(state)
@@ -250,8 +256,9 @@ class Population:
             SlafError: no such lane, or its epoch is not at its end.
         """
         self._require_whole_epoch()
-        self._write_back()
-        return self._find(name).state()
+        lane = self._find(name)
+        self._write_back(lane)
+        return lane.state()
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that training on needs, as plain values and tensors.
@@ -290,13 +297,13 @@ class Population:
         self._batch_size = state["batch_size"]
         lanes = [Lane.load(one, self.steps).to(self.device) for one in state["lanes"]]
         self._lanes = {lane.name: lane for lane in lanes}
-        self._groups = None
+        self._groups = []
+        self._within = False
 
-    def _require_whole_epoch(self) -> None:
+    def _require_whole_epoch(self, what: str = "the state of a population") -> None:
         if self._within:
             raise SlafError(
-                "the state of a population within an epoch",
-                remedy="save it at the end of one: lanes go on from whole epochs",
+                f"{what} within an epoch", remedy="end that one: lanes go on from whole epochs"
             )
 
     def _find(self, name: str) -> Lane:
@@ -306,12 +313,13 @@ class Population:
             )
         return self._lanes[name]
 
-    def _unload(self) -> None:
-        """Bring all values back into the lanes; the next epoch groups them anew."""
-        self._write_back()
-        self._groups = None
+    def _write_back(self, lane: Lane | None = None) -> None:
+        """Copy values into the lanes, or into one lane and those in its group; groups go on."""
+        for group in self._groups:
+            if lane is None or any(one is lane for one in group.lanes):
+                group.unload()
 
-    def _write_back(self) -> None:
-        """Copy all values into the lanes; the groups go on."""
-        for group in self._groups or ():
-            group.unload()
+
+def _identity(lanes: Sequence[Lane]) -> tuple[int, ...]:
+    """Return what tells sets of living lanes apart: a new lane may have an old one's name."""
+    return tuple(id(lane) for lane in lanes)

@@ -164,7 +164,9 @@ def test_refusals(data, candidates):
     population.begin_epoch()
     with pytest.raises(SlafError, match="within an epoch"):
         population.state_dict()
-    with pytest.raises(SlafError, match="a step of no lanes"):
+    with pytest.raises(SlafError, match="another epoch within an epoch"):
+        population.begin_epoch()
+    with pytest.raises(SlafError, match="a step outside an epoch"):
         Population(data).step(0)
     with pytest.raises(SlafError, match="a population without lanes"):
         _ = Population(data).steps

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from slaf_automl.activations.passes.compiler import compiled_library
@@ -35,31 +34,27 @@ class Segment(NamedTuple):
     group: int
 
 
-class Rates(NamedTuple):
-    """What one step does with one group of one lane.
+def step_rates(rate: ArrayLike, decay: float, done: ArrayLike) -> NDArray[np.float64]:
+    """Return what a step does with one group of one lane: rate, keep, first and second.
+
+    keep = 1 − rate·decay, first = 1 − β₁ᵗ, second = √(1 − β₂ᵗ), t = done + 1.
 
     Args:
-        rate: learning rate; NaN where the group rests: it keeps still and does not count in the
-            gradient's norm.
-        keep: 1 − rate·decay.
-        first: 1 − β₁ᵗ, t the group's steps with this one.
-        second: √(1 − β₂ᵗ).
+        rate: learning rate, of any shape; NaN where the group rests: it keeps still and does not
+            count in the gradient's norm.
+        decay: decoupled weight decay.
+        done: steps that the group has made, of the rate's shape.
+
+    Returns:
+        The four side by side, `(*, 4)`.
+
+    Example:
+        >>> step_rates(0.1, 0.5, 0).round(4).tolist()
+        [0.1, 0.95, 0.1, 0.0316]
     """
-
-    rate: float
-    keep: float
-    first: float
-    second: float
-
-    @staticmethod
-    def at(rate: float, decay: float, steps: int) -> Rates:
-        """Return the rates of the step after `steps` others."""
-        t = steps + 1
-        return Rates(rate, 1 - rate * decay, 1 - BETAS[0] ** t, math.sqrt(1 - BETAS[1] ** t))
-
-
-RESTING = Rates(math.nan, 1.0, 1.0, 1.0)
-"""Of a group that keeps still."""
+    rate, t = np.asarray(rate, dtype=np.float64), np.asarray(done, dtype=np.float64) + 1
+    second = np.sqrt(1 - np.power(BETAS[1], t))
+    return np.stack([rate, 1 - rate * decay, 1 - np.power(BETAS[0], t), second], axis=-1)
 
 
 class StackedAdamW:
@@ -107,7 +102,7 @@ class StackedAdamW:
         """Update the parameters.
 
         Args:
-            table: the `Rates` of each group of each lane, `(lanes, GROUPS, 4)`, contiguous.
+            table: `step_rates` of each group of each lane, `(lanes, GROUPS, 4)`, contiguous.
         """
         if self._function is not None:
             self._function(*self._arguments, table.ctypes.data)

@@ -59,8 +59,7 @@ class Objective:
         if self.info.task == "multiclass":
             shares, turned = _log_shares(outputs), gradient.transpose(1, 2)
             torch.exp(shares, out=turned)
-            turned.scatter_add_(1, y[:, None], turned.new_tensor(-1.0).expand(len(y), 1, rows))
-            turned.div_(rows)
+            turned.scatter_add_(1, y[:, None], self._minus.expand(len(y), 1, rows)).div_(rows)
             return _surprise(shares, y)
         losses = self.losses(outputs, y)
         flat = outputs.squeeze(2)
@@ -92,6 +91,10 @@ class Objective:
     def _measured(self) -> torchmetrics.Metric:
         """The metric's own object, made once: that takes as long as a step."""
         return self.metric.build(self.info).to(self.target_mean.device)
+
+    @functools.cached_property
+    def _minus(self) -> Tensor:
+        return -torch.ones_like(self.target_mean)
 
     def _metric(self, outputs: Tensor, y: Tensor) -> float:
         self._measured.update(predictions(outputs, self.info, self.metric), y)

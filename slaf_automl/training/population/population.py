@@ -55,7 +55,7 @@ class Population:
         *,
         batch_seed: int = 0,
         metric: str | None = None,
-        together: int = 16,
+        together: int = 64,
         compiled: bool = True,
     ) -> None:
         self.data, self._together = data, together

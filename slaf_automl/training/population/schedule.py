@@ -15,9 +15,8 @@ from slaf_automl.training.population.adamw import (
     COEFFICIENTS,
     GROUPS,
     OFFSETS,
-    RESTING,
     WEIGHTS,
-    Rates,
+    step_rates,
 )
 from slaf_automl.training.routines import WARM_START, rate_at, resting
 
@@ -57,10 +56,11 @@ class Course:
         step = math.floor(share * self.total)
         return step if not step < share * self.total else step + 1
 
-    def rates(self, step: int) -> list[Rates]:
-        """Return the rates of each group at a step."""
-        recipe, share = self.recipe, _shares(self.total)[step]
-        found = [RESTING] * GROUPS
+    def rates(self, epoch: int) -> NDArray[np.float64]:
+        """Return the `step_rates` of each group at each step of an epoch, `(steps, GROUPS, 4)`."""
+        recipe = self.recipe
+        steps = np.arange(epoch * self.steps, (epoch + 1) * self.steps)
+        share = _shares(self.total)[steps]
         two_speed = recipe.routine == "two_speed"
         fast = recipe.learning_rate * recipe.coefficient_rate if two_speed else recipe.learning_rate
         groups = (
@@ -69,16 +69,17 @@ class Course:
             (COEFFICIENTS, "coefficients", fast, recipe.coefficient_decay),
         )
         count = GROUPS if self.learned else GROUPS - 1
+        table = np.empty((self.steps, GROUPS, 4))
         for group, name, peak, decay in groups:
-            done = step
-            if group == COEFFICIENTS:
-                done -= self.projected_at
-            if done < 0 or resting(recipe, name, step, count):
-                continue
+            done, rate = steps, peak * share
+            if group == COEFFICIENTS and self.projected_at:
+                rate = np.where(steps < self.projected_at, np.nan, rate)
+                done = np.maximum(steps - self.projected_at, 0)
             if recipe.routine == "alternate" and self.learned:
-                done //= 2
-            found[group] = Rates.at(peak * share, decay, done)
-        return found
+                rests = [resting(recipe, name, int(step), count) for step in steps]
+                rate, done = np.where(rests, np.nan, rate), done // 2
+            table[:, group] = step_rates(rate, decay, done)
+        return table
 
     def shrinkage(self, step: int) -> float:
         """Return the proximal step of the coefficients' L1 penalty after a step."""
@@ -98,15 +99,9 @@ def epoch_tables(courses: Sequence[Course], epochs: Sequence[int]) -> NDArray[np
         courses: of each lane; all with the same number of steps.
         epochs: how many epochs each lane has done.
     """
-    steps = courses[0].steps
-    return np.array(
-        [
-            [c.rates(epoch * steps + i) for c, epoch in zip(courses, epochs, strict=True)]
-            for i in range(steps)
-        ]
-    )
+    return np.stack([c.rates(epoch) for c, epoch in zip(courses, epochs, strict=True)], axis=1)
 
 
 @functools.lru_cache(maxsize=64)
-def _shares(steps: int) -> tuple[float, ...]:
-    return tuple(rate_at(step, float(steps)) for step in range(steps + 1))
+def _shares(steps: int) -> NDArray[np.float64]:
+    return np.array([rate_at(step, float(steps)) for step in range(steps + 1)])

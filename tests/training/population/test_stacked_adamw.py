@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn.utils import clip_grad_norm_
 
-from slaf_automl.training.population.adamw import GROUPS, RESTING, Rates, Segment, StackedAdamW
+from slaf_automl.training.population.adamw import GROUPS, Segment, StackedAdamW, step_rates
 
 LIMITS = (math.inf, 0.5, 3.0)
 RATES = (1e-2, 3e-3, 0.1)
@@ -54,14 +54,14 @@ def test_each_lane_moves_as_torchs_does(compiled, dtype):
     for step in range(30):
         gradient = torch.randn(size, generator=generator, dtype=dtype)
         vectors[1].copy_(gradient)
-        table = np.array([[RESTING] * GROUPS] * len(LIMITS))
+        table = np.array([[step_rates(math.nan, 0.0, 0)] * GROUPS] * len(LIMITS))
         for lane, parameters in enumerate(single):
             own = [s for s in segments if s.lane == lane]
             for s, parameter in zip(own, parameters, strict=True):
                 rests = lane == 1 and (step + s.group) % 2 == 0
                 parameter.grad = None if rests else gradient[s.start : s.start + s.length].clone()
                 if not rests:
-                    table[lane, s.group] = Rates.at(
+                    table[lane, s.group] = step_rates(
                         RATES[lane], DECAYS[s.group], done[lane, s.group]
                     )
                     done[lane, s.group] += 1
@@ -87,6 +87,6 @@ def test_a_gradient_that_is_not_a_number_stays_in_its_lane(compiled):
     vectors = (torch.ones(80), torch.ones(80), torch.zeros(80), torch.zeros(80))
     vectors[1][3] = math.nan
     ours = StackedAdamW(segments, (1.0, 1.0), vectors, compiled=compiled)
-    ours.step(np.array([[Rates.at(0.1, 0.0, 0)] * GROUPS] * 2))
+    ours.step(np.array([[step_rates(0.1, 0.0, 0)] * GROUPS] * 2))
     assert vectors[0][:40].isnan().all()
     assert vectors[0][40:].allclose(torch.tensor(0.9))

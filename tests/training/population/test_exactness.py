@@ -47,6 +47,11 @@ def mixture(data, epochs, some=slice(None)):
                 epochs=epochs,
             )
         )
+    for k, normaliser in enumerate(NORMALISERS):
+        slots = (relu(normaliser),) * (1 + k % 3)
+        candidates.append(
+            make_candidate(data, slots, epochs=epochs, gradient_clip=(None, 3.0)[k % 2])
+        )
     return candidates[some]
 
 

@@ -85,7 +85,7 @@ def test_nothing_moves_in_padded_places(data, candidates):
 
 
 @pytest.mark.parametrize("routine", ["joint", "alternate", "warm_start"])
-@pytest.mark.parametrize("after", [1, 3])
+@pytest.mark.parametrize("after", [1, 2])
 def test_a_population_goes_on_from_its_state_bit_for_bit(tmp_path, data, routine, after):
     normalisers = ("none", "input", "frozen", "element")
     candidates = [
@@ -98,14 +98,16 @@ def test_a_population_goes_on_from_its_state_bit_for_bit(tmp_path, data, routine
         )
         for k, n in enumerate(normalisers)
     ]
-    population = started(data, candidates)
+    population = started(data, candidates[:3])
+    population.train_epoch()
+    population.start("3", candidates[3], 3)
     for _ in range(after):
         population.train_epoch()
     torch.save(population.state_dict(), tmp_path / "state.pt")
     trained(population)
     resumed = Population(data, batch_seed=BATCH_SEED)
     resumed.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
-    assert [resumed.standing(n).epoch for n in resumed.names] == [after] * 4
+    assert [resumed.standing(n).epoch for n in resumed.names] == [*[after + 1] * 3, after]
     trained(resumed)
     for name in population.names:
         assert resumed.standing(name) == population.standing(name)

@@ -158,6 +158,8 @@ class Lane:
 
     def to(self, device: torch.device) -> Lane:
         """Move its values to a device; returns itself."""
+        if device.type == "cpu" and next(self.network.parameters()).device == device:
+            return self
         self.network.to(device)
         self.moments = (_moved(self.moments[0], device), _moved(self.moments[1], device))
         self.best.weights = _moved(self.best.weights, device)

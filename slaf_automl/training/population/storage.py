@@ -106,6 +106,10 @@ class Storage:
             self.running,
             Running.empty(values.size, count, like),
         )
+        self._views = [
+            {**self.named(lane, self.parameters), **self._statistics(lane)}
+            for lane in range(self.lanes)
+        ]
         for lane, network in enumerate(networks):
             self.load(lane, network.state_dict())
 
@@ -161,8 +165,7 @@ class Storage:
         """Return a lane's parts of a vector of parameters as views, by parameter name."""
         return {n: entry.of(vector) for n, entry in self._entries[lane].parameters.items()}
 
-    def statistics(self, lane: int) -> dict[str, Tensor]:
-        """Return a lane's running statistics as views, by buffer name."""
+    def _statistics(self, lane: int) -> dict[str, Tensor]:
         found = {}
         for name, (entry, counter) in self._entries[lane].statistics.items():
             found[f"{name}.mean"] = entry.of(self.running.means)
@@ -172,14 +175,12 @@ class Storage:
 
     def state(self, lane: int) -> dict[str, Tensor]:
         """Return copies of what the lane's network would have as `state_dict`."""
-        views = {**self.named(lane, self.parameters), **self.statistics(lane)}
-        return {name: view.clone() for name, view in views.items()}
+        return {name: view.clone() for name, view in self._views[lane].items()}
 
     def load(self, lane: int, state: dict[str, Tensor]) -> None:
         """Take a network's `state_dict`."""
-        views = {**self.named(lane, self.parameters), **self.statistics(lane)}
         with torch.no_grad():
-            for name, view in views.items():
+            for name, view in self._views[lane].items():
                 view.copy_(state[name])
 
 

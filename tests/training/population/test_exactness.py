@@ -124,3 +124,16 @@ def test_float32_follows_the_candidate_alone():
         module = population.unstack(str(seed), best=True).eval()
         assert population.standing(str(seed)).best_epoch == alone.best_epoch
         assert module(x).allclose(alone.module(x), rtol=1e-3, atol=1e-3)
+
+
+def test_statistics_pooled_over_several_batches(double):
+    """More rows than one ordered batch holds: each batch by its own moments, then pooled."""
+    data = make_data("regression", rows=13_000)
+    assert data.info.rows > 8192
+    candidates = [
+        make_candidate(data, [slaf(normaliser=n), relu(n)], epochs=2, batch_size=1024)
+        for n in NORMALISERS
+    ]
+    population = trained(started(data, candidates))
+    for seed, candidate in enumerate(candidates):
+        assert_same(population, str(seed), candidate, data, 1e-8)

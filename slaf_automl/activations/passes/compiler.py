@@ -35,10 +35,15 @@ _log = logging.getLogger("slaf_automl")
 
 @dataclass(frozen=True)
 class Kernel:
-    """The compiled passes of one degree and dtype, as C functions (see kernel.cpp)."""
+    """The compiled passes of one degree and dtype, as C functions (see kernel.cpp).
+
+    `forwards` and `backwards` make many passes in turn, of any degrees.
+    """
 
     forward: Any
     backward: Any
+    forwards: Any
+    backwards: Any
 
 
 @functools.cache
@@ -50,7 +55,23 @@ def kernel(degree: int, dtype: torch.dtype) -> Kernel | None:
     `c++`, `g++` or `clang++` on the path) one line is logged and None returned; under
     `SLAF_AUTOML_KERNELS=off` None is returned in silence.
     """
-    if os.environ.get(SWITCH, "").lower() == "off" or os.name != "posix" or dtype not in _REALS:
+    if dtype not in _REALS:
+        return None
+    real, mask = _REALS[dtype]
+    defines = (f"-DREAL={real}", f"-DMASK={mask}", f"-DDEGREE={degree}")
+    library = compiled_library(_SOURCE, f"{real}{degree}", defines)
+    return None if library is None else _bound(library)
+
+
+def compiled_library(source: Path, name: str, defines: tuple[str, ...]) -> ctypes.CDLL | None:
+    """Return the shared library of a C++ source, or None where plain PyTorch must serve.
+
+    Args:
+        source: one file without includes of ours.
+        name: what its file in the cache begins with.
+        defines: the compiler's `-D` options.
+    """
+    if os.environ.get(SWITCH, "").lower() == "off" or os.name != "posix":
         return None
     compiler = _compiler()
     if compiler is None:
@@ -61,9 +82,9 @@ def kernel(degree: int, dtype: torch.dtype) -> Kernel | None:
         return None
     with _compiling:  # Who comes second finds the file.
         for options in _OPTIONS:
-            library = _library(compiler, options, degree, dtype)
+            library = _library(compiler, options, source, name, defines)
             if library is not None:
-                return _bound(library)
+                return library
     _say(f"{' '.join(compiler)} cannot compile the SLAF passes: they run in plain PyTorch, slower")
     return None
 
@@ -107,33 +128,35 @@ def _compiler() -> tuple[str, ...] | None:
 
 
 def _library(
-    compiler: tuple[str, ...], options: tuple[str, ...], degree: int, dtype: torch.dtype
+    compiler: tuple[str, ...],
+    options: tuple[str, ...],
+    source: Path,
+    name: str,
+    defines: tuple[str, ...],
 ) -> ctypes.CDLL | None:
-    real, mask = _REALS[dtype]
     flags = (
         *("-x", "c++", "-std=gnu++17", "-O3", "-fno-math-errno", "-fPIC", "-shared", *options),
-        *(f"-DREAL={real}", f"-DMASK={mask}", f"-DDEGREE={degree}"),
+        *defines,
     )
     stamp = Path(compiler[0]).stat()
-    parts = (_SOURCE.read_text("utf-8"), compiler, flags, stamp.st_size, stamp.st_mtime, _machine())
-    name = f"{real}{degree}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:24]}.so"
-    target = _cache() / name
+    parts = (source.read_text("utf-8"), compiler, flags, stamp.st_size, stamp.st_mtime, _machine())
+    target = _cache() / f"{name}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:24]}.so"
     try:
         if not target.exists():
-            _compile((*compiler, *flags), target)
+            _compile((*compiler, *flags), source, target)
         return ctypes.CDLL(str(target))
     except (OSError, subprocess.SubprocessError) as error:
-        _log.debug("compiling %s: %s", name, error)
+        _log.debug("compiling %s: %s", target.name, error)
         return None
 
 
-def _compile(command: tuple[str, ...], target: Path) -> None:
+def _compile(command: tuple[str, ...], source: Path, target: Path) -> None:
     # Written beside its place and renamed: two processes may compile the same one at once.
     handle, partial = tempfile.mkstemp(suffix=".so", dir=target.parent)
     os.close(handle)
     try:
         subprocess.run(
-            [*command, str(_SOURCE), "-o", partial],
+            [*command, str(source), "-o", partial],
             check=True,
             capture_output=True,
             timeout=_TIMEOUT,
@@ -174,8 +197,12 @@ def _machine() -> str:
 def _bound(library: ctypes.CDLL) -> Kernel:
     library.forward.argtypes = [ctypes.c_void_p] * 6
     library.backward.argtypes = [ctypes.c_void_p] * 10
-    library.forward.restype = library.backward.restype = ctypes.c_int
-    return Kernel(library.forward, library.backward)
+    library.forwards.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p]
+    library.backwards.argtypes = [ctypes.c_void_p, ctypes.c_int64]
+    functions = (library.forward, library.backward, library.forwards, library.backwards)
+    for function in functions:
+        function.restype = ctypes.c_int
+    return Kernel(*functions)
 
 
 @functools.cache

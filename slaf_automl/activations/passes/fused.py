@@ -20,7 +20,7 @@ from slaf_automl.errors import ActivationError
 _MANY = 65_536
 """From so many values on, threads earn what they cost."""
 
-_Layout = ctypes.c_int64 * 5
+_Layout = ctypes.c_int64 * 6
 _State = ctypes.c_void_p * 10
 
 
@@ -48,7 +48,30 @@ class Plan:
         kernel: Kernel, form: Form, sources: tuple[Source, Source], momentum: float, settle: int
     ) -> Plan:
         """Return the plan; FOLLOW ends after `settle` values, 0 for never."""
-        setting = _setting(form)
+        return Plan._with(_setting(form), kernel, form, sources, momentum, settle)
+
+    @staticmethod
+    def rectified(
+        kernel: Kernel, form: Form, sources: tuple[Source, Source], momentum: float, settle: int
+    ) -> Plan:
+        """Return the plan of max(x̂, 0), for a form of degree 1: v is clipped from below."""
+        setting = _structure(1)()
+        setting.matrix[:] = setting.monomials[:] = [0.0, 1.0]
+        setting.series[:] = row_terms(1).ravel().tolist()
+        # At 0 the slope of ReLU is 0, while a clipped SLAF has one at the ends of its range.
+        setting.low, setting.high, setting.edge = 0.0, math.inf, 0.0
+        setting.unit, setting.epsilon = 1.0, form.epsilon
+        return Plan._with(setting, kernel, form, sources, momentum, settle)
+
+    @staticmethod
+    def _with(
+        setting: Any,
+        kernel: Kernel,
+        form: Form,
+        sources: tuple[Source, Source],
+        momentum: float,
+        settle: int,
+    ) -> Plan:
         setting.momentum, setting.settle = momentum, settle
         setting.input, setting.element = sources
         address, width = ctypes.addressof(setting), 6 + 3 * form.degree
@@ -64,7 +87,7 @@ class Plan:
             if not x.is_contiguous():  # channels last: the channels are innermost
                 outer, inner = outer * inner, 1
             threads = key[-1] if x.numel() >= _MANY else 1
-            layout = _Layout(outer, channels, inner, rows, threads)
+            layout = _Layout(outer, channels, inner, rows, threads, channels * inner)
             found = (ctypes.addressof(layout), channels, layout)
             if len(self.layouts) >= 64:  # Ragged batches must not pile up.
                 self.layouts.clear()
@@ -81,7 +104,7 @@ def _structure(degree: int) -> type[Any]:
             ("matrix", real * (degree * (degree + 1))),
             ("monomials", real * (degree * (degree + 1))),
             ("series", real * (degree + 1) ** 2),
-            *((name, real) for name in ("limit", "unit", "epsilon", "momentum")),
+            *((name, real) for name in ("low", "high", "edge", "unit", "epsilon", "momentum")),
             *((name, ctypes.c_int64) for name in ("settle", "input", "element")),
         ]
 
@@ -93,7 +116,8 @@ def _setting(form: Form) -> Any:
     setting.matrix[:] = form.rows()[1:].ravel().tolist()
     setting.monomials[:] = form.monomials()[1:].ravel().tolist()
     setting.series[:] = row_terms(form.degree).ravel().tolist()
-    setting.limit, setting.unit, setting.epsilon = form.limit, 1.0 / form.reach, form.epsilon
+    setting.low, setting.high, setting.edge = -form.limit, form.limit, math.nan
+    setting.unit, setting.epsilon = 1.0 / form.reach, form.epsilon
     return setting
 
 

@@ -16,6 +16,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
 
 namespace {
 
@@ -38,13 +41,17 @@ struct Setting {
     double matrix[D][D + 1];                // A for a clipped v
     double monomials[D][D + 1];             // the basis in monomials
     double series[D + 1][D + 1];            // monomials in z
-    double limit, unit, epsilon, momentum;  // |v| ≤ limit (infinite: no clip); s, t carry unit
+    double low, high;                       // low ≤ v ≤ high (infinite: no clip)
+    double edge;                            // where v has no slope although it is not clipped, or NaN
+    double unit, epsilon, momentum;         // s, t carry unit
     int64_t settle;                         // FOLLOW ends after so many values; 0: never
     int64_t input, element;                 // Source
+    bool clipped() const { return isfinite(low) || isfinite(high); }
 };
 
 struct Layout {
     int64_t batch, channels, inner, rows, threads;  // rows of coefficients: 1 … channels
+    int64_t stride;                                 // from one row of the batch to the next
     int64_t row(int64_t channel) const {
         return rows == channels ? channel : channel * rows / channels;  // division is slow
     }
@@ -64,7 +71,7 @@ struct Channel {  // what a forward pass settled for a channel; kept for the bac
 };
 
 struct Lane {  // ready to compute with: the maps of a vector's channels, and three series
-    vec m, s, t, limit, value[D + 1], slope[D], pull[2 * D], g, h0, h1;
+    vec m, s, t, low, high, edge, value[D + 1], slope[D], pull[2 * D], g, h0, h1;
 };
 
 struct Sums {
@@ -78,6 +85,22 @@ struct Part {  // a part of x: segments of vectors, all with the same number of 
 
 INLINE vec splat(double v) { return (REAL)v - vec{}; }
 
+#ifdef __AVX512F__
+INLINE __m512 loaded(const float *p, int lanes, __m512 rest) {
+    return _mm512_mask_loadu_ps(rest, (__mmask16)((1u << lanes) - 1), p);
+}
+INLINE __m512d loaded(const double *p, int lanes, __m512d rest) {
+    return _mm512_mask_loadu_pd(rest, (__mmask8)((1u << lanes) - 1), p);
+}
+INLINE void stored(float *p, __m512 v, int lanes) {
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << lanes) - 1), v);
+}
+INLINE void stored(double *p, __m512d v, int lanes) {
+    _mm512_mask_storeu_pd(p, (__mmask8)((1u << lanes) - 1), v);
+}
+INLINE vec load_some(const REAL *p, int lanes, vec rest) { return (vec)loaded(p, lanes, rest); }
+INLINE void store_some(REAL *p, vec v, int lanes) { stored(p, v, lanes); }
+#else
 __attribute__((noinline)) vec load_some(const REAL *p, int lanes, vec rest) {
     for (int l = 0; l < lanes; l++) rest[l] = p[l];
     return rest;
@@ -86,6 +109,7 @@ __attribute__((noinline)) vec load_some(const REAL *p, int lanes, vec rest) {
 __attribute__((noinline)) void store_some(REAL *p, vec v, int lanes) {
     for (int l = 0; l < lanes; l++) p[l] = v[l];
 }
+#endif
 
 // Lanes that are not valid read as `rest`, which the caller chooses to add nothing to its sums.
 template <bool FULL>
@@ -99,9 +123,9 @@ INLINE void store(REAL *p, vec v, int lanes) {
     else store_some(p, v, lanes);
 }
 
-INLINE vec clamp(vec u, vec limit) {  // NaN stays NaN
-    u = limit < u ? limit : u;
-    return -limit > u ? -limit : u;
+INLINE vec clamp(vec u, vec low, vec high) {  // NaN stays NaN
+    u = high < u ? high : u;
+    return low > u ? low : u;
 }
 
 // zₖ from zₖ₋₁ and zₖ₋₂
@@ -207,12 +231,12 @@ LOOP void sum_inputs(const REAL *x, const Part &part, vec pivot, Sums &total) {
 // Σz₁ … Σz₂D from 0 on; FOLLOWING: then Σ(x − m) and Σ(x − m)².
 template <bool FULL, bool FOLLOWING>
 LOOP void sum_series(const REAL *x, const Part &part, const Lane &lane, Sums &total) {
-    const vec m = lane.m, s = lane.s, t = lane.t, limit = lane.limit;
+    const vec m = lane.m, s = lane.s, t = lane.t, low = lane.low, high = lane.high;
     // A lane that is not valid must add nothing, and z₂ₖ(v) never is nothing under Chebyshev.
     vec valid;
     for (int l = 0; l < LANES; l++) valid[l] = l < part.lanes;
     sum_over<2 * D + 2 * FOLLOWING>(part, total, [&](int64_t at, vec *sums) {
-        vec centred = load<FULL>(x + at, part.lanes, m) - m, v = clamp(s * centred + t, limit);
+        vec centred = load<FULL>(x + at, part.lanes, m) - m, v = clamp(s * centred + t, low, high);
         vec z1 = v, z2 = splat(1);
         sums[0] += valid * v;
         for (int k = 1; k < 2 * D; k++) {
@@ -231,14 +255,14 @@ LOOP void sum_series(const REAL *x, const Part &part, const Lane &lane, Sums &to
 // y = f(x); sum 0 is no longer zero in a lane where some y is not finite.
 template <bool FULL>
 LOOP void evaluate(const REAL *x, REAL *y, const Part &part, const Lane &lane, Sums &total) {
-    const vec m = lane.m, s = lane.s, t = lane.t, limit = lane.limit;
+    const vec m = lane.m, s = lane.s, t = lane.t, low = lane.low, high = lane.high;
     // As integers the magnitudes compare alike, in a quarter of the time that a sum would wait.
     const mask infinity = (mask)splat(INFINITY), magnitude = ~(mask)splat(-0.0);
     vec value[D + 1];
     mask largest = {};
     memcpy(value, lane.value, sizeof value);
     each_vector(part, [&](int64_t at) {
-        vec v = clamp(s * (load<FULL>(x + at, part.lanes, m) - m) + t, limit);
+        vec v = clamp(s * (load<FULL>(x + at, part.lanes, m) - m) + t, low, high);
         vec out = series<D + 1>(value, v);
         mask bits = (mask)out & magnitude;
         largest = bits > largest ? bits : largest;
@@ -252,12 +276,13 @@ LOOP void evaluate(const REAL *x, REAL *y, const Part &part, const Lane &lane, S
 template <bool FULL, bool AFFINE, bool DIRECT>
 LOOP void sum_gradients(const REAL *x, const REAL *g, REAL *gx, const Part &part,
                           const Lane &lane, Sums &total) {
-    const vec m = lane.m, s = lane.s, t = lane.t, limit = lane.limit;
+    const vec m = lane.m, s = lane.s, t = lane.t, low = lane.low, high = lane.high;
+    const vec edge = lane.edge;
     vec slope[D];
     memcpy(slope, lane.slope, sizeof slope);
     sum_over<D + 1 + 2 * AFFINE>(part, total, [&](int64_t at, vec *sums) {
         vec centred = load<FULL>(x + at, part.lanes, m) - m, raw = s * centred + t;
-        vec g0 = load<FULL>(g + at, part.lanes, vec{}), v = clamp(raw, limit), z1 = v, z2 = splat(1);
+        vec g0 = load<FULL>(g + at, part.lanes, vec{}), v = clamp(raw, low, high), z1 = v, z2 = splat(1);
         sums[0] += g0;
         sums[1] += g0 * v;
         for (int k = 2; k <= D; k++) {
@@ -267,7 +292,7 @@ LOOP void sum_gradients(const REAL *x, const REAL *g, REAL *gx, const Part &part
             sums[k] += g0 * z;
         }
         if (AFFINE || DIRECT) {
-            vec h = raw == v ? g0 * series<D>(slope, v) : vec{};
+            vec h = (raw == v) & (raw != edge) ? g0 * series<D>(slope, v) : vec{};
             if (DIRECT) store<FULL>(gx + at, s * h, part.lanes);
             if (AFFINE) sums[D + 1] += h;
             if (AFFINE) sums[D + 2] += h * centred;
@@ -279,16 +304,16 @@ LOOP void sum_gradients(const REAL *x, const REAL *g, REAL *gx, const Part &part
 // pull = Σᵢ eᵢ·φᵢ'·(φᵢ − μᵢ); where the input's do: s·([unclipped]·f'(v)·g − h₀ − h₁·(x − m)).
 template <bool FULL, bool ELEMENT>
 LOOP void propagate(const REAL *x, const REAL *g, REAL *gx, const Part &part, const Lane &lane) {
-    const vec m = lane.m, s = lane.s, t = lane.t, limit = lane.limit;
-    const vec mean = lane.g, h0 = lane.h0, h1 = lane.h1;
+    const vec m = lane.m, s = lane.s, t = lane.t, low = lane.low, high = lane.high;
+    const vec edge = lane.edge, mean = lane.g, h0 = lane.h0, h1 = lane.h1;
     vec slope[D], pull[2 * D];
     memcpy(slope, lane.slope, sizeof slope);
     memcpy(pull, lane.pull, sizeof pull);
     each_vector(part, [&](int64_t at) {
         vec centred = load<FULL>(x + at, part.lanes, m) - m, raw = s * centred + t;
-        vec g0 = load<FULL>(g + at, part.lanes, vec{}), v = clamp(raw, limit), h = series<D>(slope, v);
+        vec g0 = load<FULL>(g + at, part.lanes, vec{}), v = clamp(raw, low, high), h = series<D>(slope, v);
         h = ELEMENT ? h * (g0 - mean) - series<2 * D>(pull, v) : h * g0;
-        h = raw == v ? h : vec{};
+        h = (raw == v) & (raw != edge) ? h : vec{};
         if (!ELEMENT) h -= h0 + h1 * centred;
         store<FULL>(gx + at, s * h, part.lanes);
     });
@@ -315,7 +340,7 @@ struct Range {
     }
 
     int parts(int64_t b, int64_t row, int64_t count, Part *out) const {
-        int64_t inner = layout.inner, stride = layout.channels * inner;
+        int64_t inner = layout.inner, stride = layout.stride;
         int64_t start = row * stride + (first + b * block) * inner;
         if (inner == 1) {
             out[0] = {start, 1, 0, count, stride, channels(b)};
@@ -332,7 +357,7 @@ struct Range {
     // where an earlier pass has left that one in the cache.
     template <class Body>
     void each(bool from_last, Body body) const {
-        int64_t bytes = layout.channels * layout.inner * (int64_t)sizeof(REAL);
+        int64_t bytes = layout.stride * (int64_t)sizeof(REAL);
         int64_t rows = bytes >= TILE_BYTES ? 1 : TILE_BYTES / bytes;
         int64_t tiles = (layout.batch + rows - 1) / rows;
         Part part[2];
@@ -472,7 +497,9 @@ void fill_maps(const Setting &f, const Range &range, const Channel *table, Lane 
         range.put(lanes[b].m, j, table[c].mean);
         range.put(lanes[b].s, j, table[c].scale);
         range.put(lanes[b].t, j, table[c].shift);
-        lanes[b].limit = splat(f.limit);
+        lanes[b].low = splat(f.low);
+        lanes[b].high = splat(f.high);
+        lanes[b].edge = splat(f.edge);
     });
 }
 
@@ -501,7 +528,7 @@ INLINE void fill_block(const Setting &f, const Channel *table, int channels, Lan
 }
 
 void fill_series(const Setting &f, const Range &range, const Channel *table, Lane *lanes) {
-    bool centred = f.element == BATCH && f.input == NONE && !isfinite(f.limit);
+    bool centred = f.element == BATCH && f.input == NONE && !f.clipped();
     if (range.layout.inner == 1 && !centred) {
         for (int64_t b = 0; b < range.blocks; b++)
             fill_block(f, table + range.first + b * LANES, range.channels(b), lanes[b]);
@@ -525,7 +552,7 @@ int forward_range(const Setting &f, const Range &range, const State &s, const RE
     const Layout &layout = range.layout;
     double values = (double)layout.batch * (double)layout.inner;
     bool follows = f.input == FOLLOW && !(f.settle && seen >= f.settle), first = seen == 0;
-    bool by_element = f.element == BATCH, clipped = isfinite(f.limit);
+    bool by_element = f.element == BATCH, clipped = f.clipped();
     // The first batch is followed at once; later ones join the pass over the elements if any.
     bool early = f.input == BATCH || (follows && (first || !by_element)), late = follows && !early;
     bool bad = false;
@@ -703,5 +730,44 @@ int backward(const Setting *f, const Layout *layout, const REAL *x, const REAL *
         row = next;
     }
     return status;
+}
+
+// Many forward passes in turn, of any degrees: a call holds the function and its arguments. Returns
+// −1 without memory; `status` gathers what each pass returned.
+struct Forward {
+    int (*pass)(const void *, const void *, const void *, const void *, void *, void *);
+    const void *setting, *layout, *state, *x;
+    void *y, *table;
+};
+
+int forwards(const Forward *calls, int64_t count, int64_t *status) {
+    bool failed = false;
+    for (int64_t i = 0; i < count; i++) {
+        const Forward &c = calls[i];
+        int found = c.pass(c.setting, c.layout, c.state, c.x, c.y, c.table);
+        status[i] |= found;
+        failed |= found < 0;
+    }
+    return failed ? -1 : 0;
+}
+
+// Many backward passes in turn.
+struct Backward {
+    int (*pass)(const void *, const void *, const void *, const void *, void *, const void *, void *,
+                void *, void *, void *);
+    const void *setting, *layout, *x, *g;
+    void *gx;
+    const void *table;
+    void *coefficients, *bias, *gain, *offset;
+};
+
+int backwards(const Backward *calls, int64_t count) {
+    bool failed = false;
+    for (int64_t i = 0; i < count; i++) {
+        const Backward &c = calls[i];
+        failed |= c.pass(c.setting, c.layout, c.x, c.g, c.gx, c.table, c.coefficients, c.bias, c.gain,
+                         c.offset) < 0;
+    }
+    return failed ? -1 : 0;
 }
 }

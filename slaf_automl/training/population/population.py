@@ -1,0 +1,325 @@
+"""The population: many different candidates that train at once, each as it would alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from slaf_automl.activations import estimate_statistics
+from slaf_automl.errors import NonFiniteError, SlafError
+from slaf_automl.networks import require_fit
+from slaf_automl.spec import Candidate
+from slaf_automl.training.baselines import constant_value
+from slaf_automl.training.data import TableData
+from slaf_automl.training.metrics import find_metric
+from slaf_automl.training.module import SlafModule
+from slaf_automl.training.population.group import Group
+from slaf_automl.training.population.grouping import alike
+from slaf_automl.training.population.lane import Lane
+from slaf_automl.training.population.losses import Objective
+from slaf_automl.training.population.rows import Batch, Rows
+from slaf_automl.training.population.standing import Standing
+
+_EVALUATED = 1024
+"""Rows of a batch that is validated: what flows stays in the processor's cache."""
+
+
+class Population:
+    """Trains lanes, each a candidate of the family `mlp` with its own architecture and recipe, in step.
+
+    A lane is the same experiment as `fit(candidate, data, seed=seed, batch_seed=batch_seed)`: the
+    same initial weights, batches, updates, statistics, stages and best epoch, up to the order in
+    which floating point sums are made. What one lane does never reaches another.
+
+    Args:
+        data: training and validation rows.
+        batch_seed: with a lane's own epoch, fixes the order of its batches.
+        metric: name of the validation metric; None takes the task's default.
+        together: lanes of one stack at most.
+        compiled: False keeps to PyTorch's own operations.
+
+    Example:
+        >>> from slaf_automl.training import TableData
+        >>> data = TableData.load("sklearn:iris")
+        >>> population = Population(data)
+        >>> population.names
+        ()
+    """
+
+    def __init__(
+        self,
+        data: TableData,
+        *,
+        batch_seed: int = 0,
+        metric: str | None = None,
+        together: int = 64,
+        compiled: bool = True,
+    ) -> None:
+        self.data, self._together = data, together
+        self._rows = Rows.of(data, batch_seed)
+        self.metric = find_metric(metric, data.info)
+        self.constant = constant_value(data, self.metric, data.validation)
+        self._compiled = compiled
+        dtype, found = torch.get_default_dtype(), data.statistics
+        self._objective = Objective(
+            data.info, self.metric, found.target_mean.to(dtype), found.target_spread.to(dtype)
+        )
+        self._lanes: dict[str, Lane] = {}
+        self._groups: list[Group] = []
+        self._batch_size: int | None = None
+        self._drawn: dict[int, list[Batch]] = {}
+        self._within = False
+
+    @property
+    def device(self) -> torch.device:
+        """Where it trains."""
+        return self._rows.device
+
+    def to(self, device: torch.device) -> None:
+        """Move everything to a device."""
+        if device == self.device:
+            return
+        self._write_back()
+        self._groups = []
+        self._rows = self._rows.to(device)
+        self._objective = self._objective.to(device)
+        for lane in self._lanes.values():
+            lane.to(device)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The lanes, in the order in which they were started."""
+        return tuple(self._lanes)
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch.
+
+        Raises:
+            SlafError: no lane was ever started.
+        """
+        if self._batch_size is None:
+            raise SlafError("a population without lanes", remedy="start one first")
+        return len(self._rows.batches(self._batch_size))
+
+    def start(
+        self,
+        name: str,
+        candidate: Candidate,
+        seed: int = 0,
+        *,
+        state: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Put a candidate into a new lane, which begins its first epoch with the others' next.
+
+        Args:
+            name: what the lane is called by.
+            candidate: what it trains.
+            seed: of the initial weights.
+            state: a `lane_state` of the same candidate to go on from.
+
+        Raises:
+            SlafError: a name that is taken, a candidate that does not fit the data, a batch size
+                other than that of the lanes before, or a state of another candidate or seed.
+        """
+        if name in self._lanes:
+            raise SlafError(f"a second lane {name!r}", expected="a name of its own")
+        require_fit(candidate, self.data.info)
+        size = candidate.recipe.batch_size
+        if self._batch_size not in (None, size):
+            raise SlafError(
+                f"batch size {size} in a population of batch size {self._batch_size}",
+                expected="one batch size for all lanes",
+                remedy="train it in another population",
+            )
+        self._batch_size = size
+        self._lanes[name] = self._new(name, candidate, seed, state)
+
+    def _new(
+        self, name: str, candidate: Candidate, seed: int, state: Mapping[str, Any] | None
+    ) -> Lane:
+        if state is not None:
+            if state["candidate"] != candidate.to_json() or state["seed"] != seed:
+                raise SlafError(
+                    f"the state of another candidate or seed for lane {name!r}",
+                    expected="a state of the same candidate and seed",
+                )
+            return Lane.load({**state, "name": name}, self.steps).to(self.device)
+        lane = Lane.new(name, candidate, seed, self.steps).to(self.device)
+        try:
+            estimate_statistics(lane.network, self._rows.ordered())
+        except NonFiniteError:
+            lane.diverged = True
+        lane.mark(lane.network)
+        return lane
+
+    def drop(self, names: Sequence[str]) -> None:
+        """Let lanes leave; the others close the ranks.
+
+        Raises:
+            SlafError: no such lane.
+        """
+        for name in names:
+            self._find(name)
+        for name in names:
+            del self._lanes[name]
+
+    def begin_epoch(self) -> None:
+        """Get ready for the next epoch of every lane that is not finished.
+
+        Raises:
+            SlafError: the epoch before has not ended.
+        """
+        self._require_whole_epoch("another epoch")
+        going = [lane for lane in self._lanes.values() if not lane.finished]
+        self._regroup(going)
+        for group in self._groups:
+            group.begin_epoch()
+        size = self._batch_size or 1
+        self._drawn = {n: self._rows.epoch(size, n) for n in {lane.epoch for lane in going}}
+        self._within = bool(going)
+
+    def _regroup(self, lanes: Sequence[Lane]) -> None:
+        """Group the lanes; where the same ones stay together their group goes on."""
+        made = {_identity(group.lanes): group for group in self._groups}
+        wanted = [(_identity(some), some) for some in alike(lanes, self._together)]
+        for key in made.keys() - {key for key, _ in wanted}:
+            made[key].unload()
+        self._groups = [
+            made[key]
+            if key in made
+            else Group(some, self._objective, self._rows.ordered, compiled=self._compiled)
+            for key, some in wanted
+        ]
+
+    def step(self, index: int) -> Tensor:
+        """Make every lane's step `index` of its epoch; returns the mean of the finite losses."""
+        if not self._within:
+            raise SlafError(
+                "a step outside an epoch", remedy="start lanes, then begin an epoch of theirs"
+            )
+        found = torch.cat([group.step(index, self._drawn) for group in self._groups])
+        return torch.where(torch.isfinite(found), found, torch.nan).nanmean()
+
+    def end_epoch(self) -> list[Standing]:
+        """Validate every lane and return how they stand; finished lanes stay until dropped."""
+        self._within = False
+        trained: set[str] = set()
+        for group in self._groups:
+            group.end_epoch(self._rows.validation, _EVALUATED)
+            trained |= {lane.name for lane in group.lanes}
+        return [self.standing(name) for name in self._lanes if name in trained]
+
+    def train_epoch(self) -> list[Standing]:
+        """Train one epoch outside any Trainer."""
+        self.begin_epoch()
+        for index in range(self.steps):
+            self.step(index)
+        return self.end_epoch()
+
+    def standing(self, name: str) -> Standing:
+        """Return how far a lane has come."""
+        lane = self._find(name)
+        value = self.metric.floored(lane.best.value, self.constant)
+        return Standing(
+            name,
+            lane.epoch,
+            self.constant if lane.diverged else value,
+            lane.best.epoch,
+            lane.finished,
+            lane.diverged,
+        )
+
+    def unstack(self, name: str, *, best: bool = False) -> SlafModule:
+        """Return a lane's candidate as a plain module, with its values as they are now.
+
+        Args:
+            name: the lane.
+            best: take the values of its best epoch, if there was one.
+        """
+        lane = self._find(name)
+        self._write_back(lane)
+        module = SlafModule(lane.candidate, self.data, seed=lane.seed, metric=self.metric.name)
+        state = lane.best.weights if best and lane.best.weights else lane.network.state_dict()
+        module.network.load_state_dict(state)
+        if not best:
+            lane.mark(module.network)
+        return module
+
+    def lane_state(self, name: str) -> dict[str, Any]:
+        """Return what one lane needs to go on elsewhere, as plain values and tensors.
+
+        Raises:
+            SlafError: no such lane, or its epoch is not at its end.
+        """
+        self._require_whole_epoch()
+        lane = self._find(name)
+        self._write_back(lane)
+        return lane.state()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that training on needs, as plain values and tensors.
+
+        Raises:
+            SlafError: an epoch is not at its end.
+        """
+        self._require_whole_epoch()
+        self._write_back()
+        return {
+            "schema": 1,
+            "batch_size": self._batch_size,
+            "batch_seed": self._rows.batch_seed,
+            "data": self.data.fingerprint(),
+            "lanes": [lane.state() for lane in self._lanes.values()],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state, bit for bit if it is of this machine and composition.
+
+        Raises:
+            SlafError: a state of a newer version, or of other data or batches.
+        """
+        if state["schema"] != 1:
+            raise SlafError(
+                f"a population's state of schema {state['schema']}", expected="schema 1"
+            )
+        for what, mine in (
+            ("data", self.data.fingerprint()),
+            ("batch_seed", self._rows.batch_seed),
+        ):
+            if state[what] != mine:
+                raise SlafError(
+                    f"a population's state with {what} {state[what]!r}", expected=repr(mine)
+                )
+        self._batch_size = state["batch_size"]
+        lanes = [Lane.load(one, self.steps).to(self.device) for one in state["lanes"]]
+        self._lanes = {lane.name: lane for lane in lanes}
+        self._groups = []
+        self._within = False
+
+    def _require_whole_epoch(self, what: str = "the state of a population") -> None:
+        if self._within:
+            raise SlafError(
+                f"{what} within an epoch", remedy="end that one: lanes go on from whole epochs"
+            )
+
+    def _find(self, name: str) -> Lane:
+        if name not in self._lanes:
+            raise SlafError(
+                f"no lane {name!r}", expected="one of " + (", ".join(self._lanes) or "none")
+            )
+        return self._lanes[name]
+
+    def _write_back(self, lane: Lane | None = None) -> None:
+        """Copy values into the lanes, or into one lane and those in its group; groups go on."""
+        for group in self._groups:
+            if lane is None or any(one is lane for one in group.lanes):
+                group.unload()
+
+
+def _identity(lanes: Sequence[Lane]) -> tuple[int, ...]:
+    """Return what tells sets of living lanes apart: a new lane may have an old one's name."""
+    return tuple(id(lane) for lane in lanes)

@@ -1,0 +1,71 @@
+"""The rows that a population trains on and validates with, standardised once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from slaf_automl.training.data import TableData, TensorBatches
+
+Batch = tuple[Tensor, Tensor]
+"""Standardised features `(rows, inputs)` and targets `(rows,)`."""
+
+_ORDERED = 8192
+"""Rows of a batch that statistics are estimated over, as `TensorBatches.ordered` cuts them."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Training and validation rows in a network's own terms.
+
+    Args:
+        training: all training rows.
+        validation: all validation rows.
+        batch_seed: with the epoch, fixes the order of the training rows.
+    """
+
+    training: Batch
+    validation: Batch
+    batch_seed: int
+
+    @staticmethod
+    def of(data: TableData, batch_seed: int) -> Rows:
+        """Return a table's rows in PyTorch's default precision, as networks are built in it."""
+        dtype, statistics = torch.get_default_dtype(), data.statistics
+        mean, scale = statistics.mean.to(dtype), statistics.scale.to(dtype)
+        (x, y), (x_validation, y_validation) = data.training, data.validation
+        return Rows(
+            ((x - mean) * scale, y), ((x_validation - mean) * scale, y_validation), batch_seed
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where they lie."""
+        return self.training[0].device
+
+    def to(self, device: torch.device) -> Rows:
+        """Return them on a device."""
+        (x, y), (x_validation, y_validation) = self.training, self.validation
+        return replace(
+            self,
+            training=(x.to(device), y.to(device)),
+            validation=(x_validation.to(device), y_validation.to(device)),
+        )
+
+    def batches(self, batch_size: int) -> TensorBatches:
+        """Return the batches of an epoch, as a training alone gets them."""
+        return TensorBatches(*self.training, batch_size, self.batch_seed)
+
+    def epoch(self, batch_size: int, epoch: int) -> list[Batch]:
+        """Return the batches of one epoch in their order."""
+        batches = self.batches(batch_size)
+        assert batches.sampler is not None
+        batches.sampler.set_epoch(epoch)
+        return list(batches)
+
+    def ordered(self) -> Iterator[Tensor]:
+        """Iterate over the training rows' features in order, in large batches."""
+        return iter(torch.split(self.training[0], _ORDERED))

@@ -147,7 +147,7 @@ def search(
     try:
         with (
             open_run(folder, storage, timeout) as (run, interruption),
-            passes_ahead(plan.space, accelerator),
+            passes_ahead(plan.space, accelerator, plan.population),
         ):
             arms = plan.arms(run)
             stopped = plan.run_trials(run, arms, interruption)

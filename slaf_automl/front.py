@@ -13,11 +13,18 @@ from slaf_automl.driver.run import Direction
 from slaf_automl.errors import SlafError
 from slaf_automl.files import write_json
 from slaf_automl.networks import count_cost
-from slaf_automl.plan import load_table, open_run, passes_ahead, require_counts
+from slaf_automl.plan import (
+    evaluator_kind,
+    load_table,
+    open_run,
+    passes_ahead,
+    require_counts,
+)
 from slaf_automl.report.front import front_table, plot_front
 from slaf_automl.spaces import SearchSpace, SizedSpace
 from slaf_automl.spec import COSTS, Budget, Candidate
-from slaf_automl.training import SequentialEvaluator, TableData, find_metric, fit
+from slaf_automl.spec.trial import require_population
+from slaf_automl.training import TableData, find_metric, fit
 from slaf_automl.training.fit import Fit, require_accelerator
 
 _JSON = "front.json"
@@ -108,6 +115,7 @@ def search_front(
     target: str | None = None,
     space: str | Path | SearchSpace = "mlp",
     trials: int = 64,
+    population: int | None = None,
     seed: int = 0,
     task: str | None = None,
     metric: str | None = None,
@@ -133,6 +141,7 @@ def search_front(
         target: column to predict; by default a CSV's last.
         space: a shipped space's name, a YAML file, or a `SearchSpace`.
         trials: finished trials of each arm.
+        population: candidates asked for, and trained, at once; None takes the space's number.
         seed: of sampling, initial weights and batch order.
         task: `"classification"` or `"regression"`; None decides from the target.
         metric: name of the metric; None takes accuracy or RMSE.
@@ -149,6 +158,7 @@ def search_front(
     require_counts(trials, seed, timeout)
     table = load_table(data, target, task, split, seed)
     found = space if isinstance(space, SearchSpace) else SearchSpace.load(space)
+    at_once = require_population(found.file.population if population is None else population)
     limits = budget if isinstance(budget, Budget) else Budget(parameters=budget)
     sized = SizedSpace(found, table.info, limits)
     kind = find_metric(metric, table.info)
@@ -158,7 +168,7 @@ def search_front(
         spaces["relu"] = sized.control()
     with (
         open_run(Path(out), storage, timeout) as (run, interruption),
-        passes_ahead(found, accelerator),
+        passes_ahead(found, accelerator, at_once),
     ):
         arms = []
         for name, part in spaces.items():
@@ -172,14 +182,13 @@ def search_front(
                 data_identity=table.fingerprint(),
                 metric=f"{kind.name} against {' and '.join(names)}",
                 seed=seed,
+                population=at_once,
             )
             directions: tuple[Direction, ...] = (kind.direction, *[_DOWN] * len(names))
             study = run.study(identity, directions, None)
             arms.append(_arm(f"front-{name}", study, part, names, limits))
         done = sum(len(arm.finished()) for arm in arms)
-        evaluator = SequentialEvaluator(
-            table, kind.name, (), batch_seed=seed, accelerator=accelerator
-        )
+        evaluator = evaluator_kind(found, at_once)(table, kind.name, (), at_once, seed, accelerator)
         with run.held() as flush:
             Driver(
                 arms,

@@ -12,6 +12,7 @@ import torch
 from optuna.exceptions import StorageInternalError
 
 from slaf_automl.activations.passes import compiled_ahead
+from slaf_automl.activations.stacked import RECTIFIED
 from slaf_automl.conclusion import Conclusion
 from slaf_automl.driver import (
     Arm,
@@ -27,10 +28,12 @@ from slaf_automl.errors import DataError, SlafError, StudyError
 from slaf_automl.export import Bundle
 from slaf_automl.networks import count_cost
 from slaf_automl.spaces import SearchSpace
-from slaf_automl.spec import Budget, Evaluator
+from slaf_automl.spec import Budget
 from slaf_automl.training import SequentialEvaluator, TableData
 from slaf_automl.training.confirmation import Confirmer
 from slaf_automl.training.metrics import MetricKind
+from slaf_automl.training.population import PopulationEvaluator
+from slaf_automl.training.population.adamw import compile_update
 
 
 @dataclass(frozen=True)
@@ -107,20 +110,22 @@ class Plan:
                 alone=run.alone,
                 flush=flush,
             )
-            driver.run(self._evaluator())
+            rungs = self.space.rungs(self.data)
+            kind = evaluator_kind(self.space, self.population)
+            driver.run(
+                kind(
+                    self.data,
+                    self.metric.name,
+                    rungs,
+                    self.population,
+                    self.seed,
+                    self.accelerator,
+                )
+            )
         if all(len(arm.finished()) >= self.trials for arm in arms):
             return None
         self.say(_stopped_in_words(str(interruption.reason), arms, self.trials))
         return interruption.reason
-
-    def _evaluator(self) -> Evaluator:
-        return SequentialEvaluator(
-            self.data,
-            self.metric.name,
-            self.space.rungs(self.data),
-            batch_seed=self.seed,
-            accelerator=self.accelerator,
-        )
 
     def conclude(self, run: RunFolder, arms: list[Arm], interruption: Interruption) -> Bundle:
         """Confirm, decide, read the test rows, export."""
@@ -169,10 +174,23 @@ def open_run(
         ) from None
 
 
-def passes_ahead(space: SearchSpace, accelerator: str) -> AbstractContextManager[None]:
+def evaluator_kind(
+    space: SearchSpace, population: int
+) -> type[PopulationEvaluator] | type[SequentialEvaluator]:
+    """Return what trains the candidates: together where the family can share stacks."""
+    together = population > 1 and space.file.family == "mlp"
+    return PopulationEvaluator if together else SequentialEvaluator
+
+
+def passes_ahead(
+    space: SearchSpace, accelerator: str, population: int = 1
+) -> AbstractContextManager[None]:
     """Return a context in which the space's compiled passes are made, if it trains on a CPU."""
-    on_cpu = accelerator == "cpu" or not torch.cuda.is_available()
-    return compiled_ahead(space.degrees if on_cpu else ())
+    if accelerator != "cpu" and torch.cuda.is_available():
+        return compiled_ahead(())
+    if evaluator_kind(space, population) is PopulationEvaluator:
+        return compiled_ahead((RECTIFIED.degree, *space.degrees), (compile_update,))
+    return compiled_ahead(space.degrees)
 
 
 def load_table(data: Any, target: str | None, task: str | None, split: int, seed: int) -> TableData:

@@ -1,17 +1,17 @@
 """Which sampler finds the better networks in equal trials? Real tables, short trainings.
 
 python scripts/benchmarks/samplers.py [--trials 24] [--repetitions 10] [--data digits wine …]
-    [--samplers tpe_group tpe gp random] [--out runs/samplers.jsonl]
+    [--samplers tpe gp random …] [--out runs/samplers.jsonl]
 
 Each repetition is a split of the table and a seed, the same for all samplers: one study each of the
 `mlp` space with its epochs cut, without pruning, whose least validation log loss (diabetes: RMSE)
 counts, since accuracies tie on so few rows. Budgets are small, or every table would be solved. Up
 to 10 trials are drawn at random by all, so that --trials below that compares nothing.
 
-A study is one line of --out; the same command again goes on where it was stopped. `tpe_group` is
-the default of searches; the flat ones ask for every dimension, needed or not, so that a Gaussian
-process sees them all. `tpe_group_pattern` samples the same space with its placement said by a
-pattern (`encoding: pattern`).
+A study is one line of --out; the same command again goes on where it was stopped. `tpe` is the
+default of searches; the flat ones ask for every dimension, needed or not, so that a Gaussian process
+sees them all. `tpe_pattern` samples the same space with its placement said by a pattern
+(`encoding: pattern`).
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "random": lambda seed: RandomSampler(seed=seed),
     "tpe_flat": lambda seed: TPESampler(seed=seed, multivariate=True),
     "gp_flat": lambda seed: GPSampler(seed=seed),
-    "tpe_group_pattern": lambda seed: TPESampler(seed=seed, multivariate=True, group=True),
+    "tpe_pattern": lambda seed: TPESampler(seed=seed),
 }
-DEFAULT = ("tpe_group", "tpe", "gp", "random", "tpe_flat", "tpe_group_pattern")
+DEFAULT = ("tpe", "gp", "tpe_flat", "tpe_group", "random", "tpe_pattern")
 PATTERNS = ["none", "all", "first", "last", "alternate"]
 MLP = Path(__file__).parents[2] / "search_spaces" / "mlp.yaml"
 Key = tuple[str, str, int]  # data, sampler, repetition

@@ -18,8 +18,9 @@ from slaf_automl.networks import DeployedNetwork
 from slaf_automl.spec import Candidate, dumps
 from slaf_automl.training.baselines import constant_value
 from slaf_automl.training.data import TableData, TensorBatches
-from slaf_automl.training.fit import Supervision, fit
+from slaf_automl.training.fit import Fit, Supervision, fit
 from slaf_automl.training.metrics import MetricKind, evaluate
+from slaf_automl.training.population.fitting import fit_seeds
 
 
 class ConfirmationInterruptedError(SlafError):
@@ -75,11 +76,31 @@ class Confirmer:
         Raises:
             ConfirmationInterruptedError: `stopping` said so.
         """
+        if candidate.architecture.family == "mlp":
+            self._train_together(name, candidate, seeds)
         networks = []
         for i, seed in enumerate(seeds, start=1):
             self.progress(f"confirming {name}: seed {i} of {len(seeds)}")
             networks.append(self._remembered(candidate, seed, refit_epochs=None))
         return networks
+
+    def _train_together(self, name: str, candidate: Candidate, seeds: list[int]) -> None:
+        """Train at once what is not remembered, and remember it."""
+        paths = {seed: self._path(candidate, seed, None) for seed in seeds}
+        missing = [seed for seed in seeds if self._read(paths[seed], candidate) is None]
+        if len(missing) < 2:
+            return
+        self.progress(f"confirming {name}: {len(missing)} seeds at once")
+        fits = fit_seeds(
+            candidate,
+            self.data,
+            missing,
+            metric=self.metric.name,
+            accelerator=self.accelerator,
+            stopping=self.stopping,
+        )
+        for seed, trained in zip(missing, fits, strict=True):
+            self._keep(paths[seed], self._confirmed(trained, seed, None))
 
     def refit(self, candidate: Candidate, seed: int, epochs: int) -> ConfirmedNetwork:
         """Train the candidate once more, on training and validation rows, for so many epochs."""
@@ -89,23 +110,23 @@ class Confirmer:
     def _remembered(
         self, candidate: Candidate, seed: int, refit_epochs: int | None
     ) -> ConfirmedNetwork:
-        key = dumps(
-            [
-                candidate.to_json(),
-                seed,
-                refit_epochs,
-                self.data.fingerprint(),
-                self.metric.name,
-            ]
-        )
-        path = self.folder / hashlib.sha256(key.encode()).hexdigest()[:20]
+        path = self._path(candidate, seed, refit_epochs)
         found = self._read(path, candidate)
         if found is None:
             found = self._train(candidate, seed, refit_epochs)
-            write_bytes(path.with_suffix(".safetensors"), save(found.network.state_dict()))
-            notes = {"seed": seed, "validation": found.validation, "epochs": found.epochs}
-            write_json(path.with_suffix(".json"), notes)
+            self._keep(path, found)
         return found
+
+    def _path(self, candidate: Candidate, seed: int, refit_epochs: int | None) -> Path:
+        """Return where a training is remembered, without the suffixes of its two files."""
+        data, metric = self.data.fingerprint(), self.metric.name
+        key = dumps([candidate.to_json(), seed, refit_epochs, data, metric])
+        return self.folder / hashlib.sha256(key.encode()).hexdigest()[:20]
+
+    def _keep(self, path: Path, found: ConfirmedNetwork) -> None:
+        write_bytes(path.with_suffix(".safetensors"), save(found.network.state_dict()))
+        notes = {"seed": found.seed, "validation": found.validation, "epochs": found.epochs}
+        write_json(path.with_suffix(".json"), notes)
 
     def _read(self, path: Path, candidate: Candidate) -> ConfirmedNetwork | None:
         """Return what was trained before, None where its files are missing or damaged."""
@@ -130,6 +151,10 @@ class Confirmer:
             train=train,
             epochs=refit_epochs,
         )
+        return self._confirmed(trained, seed, train)
+
+    def _confirmed(self, trained: Fit, seed: int, train: TensorBatches | None) -> ConfirmedNetwork:
+        """Fold a trained network, unless its training was interrupted."""
         if trained.result.state == "interrupted":
             raise ConfirmationInterruptedError(
                 "stopped while confirming the winners",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
+import itertools
 import logging
 import os
 import platform
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,12 +91,18 @@ def compiled_library(source: Path, name: str, defines: tuple[str, ...]) -> ctype
 
 
 @contextmanager
-def compiled_ahead(degrees: Iterable[int]) -> Iterator[None]:
+def compiled_ahead(
+    degrees: Iterable[int], before: Iterable[Callable[[], object]] = ()
+) -> Iterator[None]:
     """Within the block, compile the float32 passes of these degrees in the background, in turn.
 
     A short search would otherwise wait a second at each degree that it meets first; on a second
     core it need not. Which passes a SLAF runs in does not depend on it: `kernel` waits for what it
     needs. Leaving the block waits for the compilation that is under way, if any.
+
+    Args:
+        degrees: whose passes.
+        before: called first, each compiles something.
 
     Example:
         >>> with compiled_ahead([3]):
@@ -104,10 +111,13 @@ def compiled_ahead(degrees: Iterable[int]) -> Iterator[None]:
     stop = threading.Event()
 
     def compile_in_turn() -> None:
-        for degree in degrees:
+        passes: Iterable[Callable[[], object]] = (
+            functools.partial(kernel, degree, torch.float32) for degree in degrees
+        )
+        for compile_one in itertools.chain(before, passes):
             if stop.is_set():
                 return
-            kernel(degree, torch.float32)
+            compile_one()
 
     thread = threading.Thread(target=compile_in_turn, name="slaf_automl kernels", daemon=True)
     thread.start()

@@ -156,6 +156,11 @@ def _merged(segments: Sequence[Segment]) -> list[Segment]:
     return merged
 
 
+def compile_update() -> None:
+    """Compile the float32 update, so that the first step need not wait for it."""
+    _update(torch.float32)
+
+
 @functools.cache
 def _update(dtype: torch.dtype) -> Any:
     real = _REALS.get(dtype)

@@ -77,16 +77,16 @@ class Group:
                     self._stages.setdefault(step - first, []).append(k)
 
     @torch.no_grad()
-    def step(self, index: int, drawn: Mapping[int, Sequence[Batch]]) -> Tensor:
+    def step(self, index: int, drawn: Mapping[tuple[int, int], Sequence[Batch]]) -> Tensor:
         """Train on a batch; returns the lanes' losses before the step, `(lanes,)`.
 
         Args:
             index: the step's number within the epoch.
-            drawn: the batches of every epoch that a lane is at.
+            drawn: the batches of every order and epoch that a lane is at.
         """
         if index in self._stages:
             self._enter_stages(index)
-        x, y = self._batch([drawn[lane.epoch][index] for lane in self.lanes])
+        x, y = self._batch([drawn[lane.batch_seed, lane.epoch][index] for lane in self.lanes])
         passes = self.stack.over(Mode.TRAIN, x.shape[1])
         outputs = passes.forward(x)
         losses = self.objective.losses_and_gradient(outputs, y, passes.gradient)

@@ -71,6 +71,7 @@ class Lane:
         name: what it is called by, unique in its population.
         candidate: what it trains.
         seed: of the initial weights.
+        batch_seed: with the epoch, fixes the order of its batches.
         network: its own modules; while it trains, the values lie in a stack.
         course: steps, rates and stages.
         epoch: epochs trained.
@@ -82,6 +83,7 @@ class Lane:
     name: str
     candidate: Candidate
     seed: int
+    batch_seed: int
     network: Network
     course: Course
     epoch: int = 0
@@ -113,6 +115,7 @@ class Lane:
             "name": self.name,
             "candidate": self.candidate.to_json(),
             "seed": self.seed,
+            "batch_seed": self.batch_seed,
             "epoch": self.epoch,
             "diverged": self.diverged,
             "network": {n: t.clone() for n, t in self.network.state_dict().items()},
@@ -136,7 +139,11 @@ class Lane:
             steps: steps of an epoch.
         """
         lane = Lane.new(
-            state["name"], Candidate.from_json(state["candidate"]), int(state["seed"]), steps
+            state["name"],
+            Candidate.from_json(state["candidate"]),
+            int(state["seed"]),
+            int(state["batch_seed"]),
+            steps,
         )
         lane = replace(
             lane,
@@ -150,11 +157,12 @@ class Lane:
         return lane
 
     @staticmethod
-    def new(name: str, candidate: Candidate, seed: int, steps: int) -> Lane:
+    def new(name: str, candidate: Candidate, seed: int, batch_seed: int, steps: int) -> Lane:
         """Return a lane with the initial weights that the candidate would have alone."""
         network = Network(candidate.architecture, torch.Generator().manual_seed(seed))
         learned = any(isinstance(m, SLAF) for m in network.modules())
-        return Lane(name, candidate, seed, network, Course(candidate.recipe, steps, learned))
+        course = Course(candidate.recipe, steps, learned)
+        return Lane(name, candidate, seed, batch_seed, network, course)
 
     def to(self, device: torch.device) -> Lane:
         """Move its values to a device; returns itself."""

@@ -26,12 +26,14 @@ class Start:
         candidate: what it trains.
         seed: of the initial weights.
         state: an earlier `Population.lane_state` of the same candidate to go on from.
+        batch_seed: fixes the order of its batches; None takes the population's.
     """
 
     name: str
     candidate: Candidate
     seed: int = 0
     state: dict[str, Any] | None = None
+    batch_seed: int | None = None
 
 
 class Supervisor(Protocol):
@@ -169,7 +171,9 @@ class PopulationModule(LightningModule):
             if not found:
                 return
             for one in found:
-                self.population.start(one.name, one.candidate, one.seed, state=one.state)
+                self.population.start(
+                    one.name, one.candidate, one.seed, batch_seed=one.batch_seed, state=one.state
+                )
             self._leave()
 
     def _save(self) -> None:

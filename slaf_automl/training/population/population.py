@@ -28,7 +28,7 @@ _EVALUATED = 1024
 
 
 class Population:
-    """Trains lanes, each a candidate of the family `mlp` with its own architecture and recipe, in step.
+    """Trains lanes in step, each a candidate of the family `mlp` with its own shape and recipe.
 
     A lane is the same experiment as `fit(candidate, data, seed=seed, batch_seed=batch_seed)`: the
     same initial weights, batches, updates, statistics, stages and best epoch, up to the order in
@@ -36,7 +36,7 @@ class Population:
 
     Args:
         data: training and validation rows.
-        batch_seed: with a lane's own epoch, fixes the order of its batches.
+        batch_seed: with a lane's own epoch, fixes the order of its batches, unless it has its own.
         metric: name of the validation metric; None takes the task's default.
         together: lanes of one stack at most.
         compiled: False keeps to PyTorch's own operations.
@@ -59,7 +59,7 @@ class Population:
         compiled: bool = True,
     ) -> None:
         self.data, self._together = data, together
-        self._rows = Rows.of(data, batch_seed)
+        self._rows, self._batch_seed = Rows.of(data), batch_seed
         self.metric = find_metric(metric, data.info)
         self.constant = constant_value(data, self.metric, data.validation)
         self._compiled = compiled
@@ -70,7 +70,7 @@ class Population:
         self._lanes: dict[str, Lane] = {}
         self._groups: list[Group] = []
         self._batch_size: int | None = None
-        self._drawn: dict[int, list[Batch]] = {}
+        self._drawn: dict[tuple[int, int], list[Batch]] = {}
         self._within = False
 
     @property
@@ -103,7 +103,7 @@ class Population:
         """
         if self._batch_size is None:
             raise SlafError("a population without lanes", remedy="start one first")
-        return len(self._rows.batches(self._batch_size))
+        return self._rows.steps(self._batch_size)
 
     def start(
         self,
@@ -111,6 +111,7 @@ class Population:
         candidate: Candidate,
         seed: int = 0,
         *,
+        batch_seed: int | None = None,
         state: Mapping[str, Any] | None = None,
     ) -> None:
         """Put a candidate into a new lane, which begins its first epoch with the others' next.
@@ -119,6 +120,7 @@ class Population:
             name: what the lane is called by.
             candidate: what it trains.
             seed: of the initial weights.
+            batch_seed: fixes the order of its batches; None takes the population's.
             state: a `lane_state` of the same candidate to go on from.
 
         Raises:
@@ -136,19 +138,23 @@ class Population:
                 remedy="train it in another population",
             )
         self._batch_size = size
-        self._lanes[name] = self._new(name, candidate, seed, state)
+        order = self._batch_seed if batch_seed is None else batch_seed
+        if state is None:
+            self._lanes[name] = self._new(name, candidate, seed, order)
+            return
+        if (state["candidate"], state["seed"], state["batch_seed"]) != (
+            candidate.to_json(),
+            seed,
+            order,
+        ):
+            raise SlafError(
+                f"the state of another candidate or seed for lane {name!r}",
+                expected="a state of the same candidate and seeds",
+            )
+        self._lanes[name] = Lane.load({**state, "name": name}, self.steps).to(self.device)
 
-    def _new(
-        self, name: str, candidate: Candidate, seed: int, state: Mapping[str, Any] | None
-    ) -> Lane:
-        if state is not None:
-            if state["candidate"] != candidate.to_json() or state["seed"] != seed:
-                raise SlafError(
-                    f"the state of another candidate or seed for lane {name!r}",
-                    expected="a state of the same candidate and seed",
-                )
-            return Lane.load({**state, "name": name}, self.steps).to(self.device)
-        lane = Lane.new(name, candidate, seed, self.steps).to(self.device)
+    def _new(self, name: str, candidate: Candidate, seed: int, batch_seed: int) -> Lane:
+        lane = Lane.new(name, candidate, seed, batch_seed, self.steps).to(self.device)
         try:
             estimate_statistics(lane.network, self._rows.ordered())
         except NonFiniteError:
@@ -179,7 +185,8 @@ class Population:
         for group in self._groups:
             group.begin_epoch()
         size = self._batch_size or 1
-        self._drawn = {n: self._rows.epoch(size, n) for n in {lane.epoch for lane in going}}
+        orders = {(lane.batch_seed, lane.epoch) for lane in going}
+        self._drawn = {order: self._rows.epoch(size, *order) for order in orders}
         self._within = bool(going)
 
     def _regroup(self, lanes: Sequence[Lane]) -> None:
@@ -271,7 +278,7 @@ class Population:
         return {
             "schema": 1,
             "batch_size": self._batch_size,
-            "batch_seed": self._rows.batch_seed,
+            "batch_seed": self._batch_seed,
             "data": self.data.fingerprint(),
             "lanes": [lane.state() for lane in self._lanes.values()],
         }
@@ -288,7 +295,7 @@ class Population:
             )
         for what, mine in (
             ("data", self.data.fingerprint()),
-            ("batch_seed", self._rows.batch_seed),
+            ("batch_seed", self._batch_seed),
         ):
             if state[what] != mine:
                 raise SlafError(

@@ -24,22 +24,18 @@ class Rows:
     Args:
         training: all training rows.
         validation: all validation rows.
-        batch_seed: with the epoch, fixes the order of the training rows.
     """
 
     training: Batch
     validation: Batch
-    batch_seed: int
 
     @staticmethod
-    def of(data: TableData, batch_seed: int) -> Rows:
+    def of(data: TableData) -> Rows:
         """Return a table's rows in PyTorch's default precision, as networks are built in it."""
         dtype, statistics = torch.get_default_dtype(), data.statistics
         mean, scale = statistics.mean.to(dtype), statistics.scale.to(dtype)
         (x, y), (x_validation, y_validation) = data.training, data.validation
-        return Rows(
-            ((x - mean) * scale, y), ((x_validation - mean) * scale, y_validation), batch_seed
-        )
+        return Rows(((x - mean) * scale, y), ((x_validation - mean) * scale, y_validation))
 
     @property
     def device(self) -> torch.device:
@@ -55,13 +51,13 @@ class Rows:
             validation=(x_validation.to(device), y_validation.to(device)),
         )
 
-    def batches(self, batch_size: int) -> TensorBatches:
-        """Return the batches of an epoch, as a training alone gets them."""
-        return TensorBatches(*self.training, batch_size, self.batch_seed)
+    def steps(self, batch_size: int) -> int:
+        """Return how many batches an epoch has."""
+        return len(TensorBatches(*self.training, batch_size))
 
-    def epoch(self, batch_size: int, epoch: int) -> list[Batch]:
-        """Return the batches of one epoch in their order."""
-        batches = self.batches(batch_size)
+    def epoch(self, batch_size: int, batch_seed: int, epoch: int) -> list[Batch]:
+        """Return the batches of one epoch in their order, as a training alone gets them."""
+        batches = TensorBatches(*self.training, batch_size, batch_seed)
         assert batches.sampler is not None
         batches.sampler.set_epoch(epoch)
         return list(batches)

@@ -24,12 +24,12 @@ class Queue:
         self.started += [str(seed) for seed, _ in some]
         return [Start(str(seed), candidate, seed) for seed, candidate in some]
 
-    def report(self, standing):
-        self.reports.append((standing.name, standing.epoch))
-        return standing.value >= self.bar
+    def report(self, standings):
+        self.reports += [(standing.name, standing.epoch) for standing in standings]
+        return [standing.value >= self.bar for standing in standings]
 
-    def finish(self, standing, *, pruned):
-        self.ended[standing.name] = (standing, pruned)
+    def finish(self, standings, *, pruned):
+        self.ended |= {standing.name: (standing, pruned) for standing in standings}
 
     def stopping(self):
         if self.steps is not None:
@@ -60,7 +60,7 @@ def test_candidates_take_free_places_until_none_is_left(tmp_path, data, candidat
         queue.finish,
         lambda s, *, pruned: (
             keep(s, pruned=pruned),
-            ended.update({s.name: (s, population.unstack(s.name, best=True))}),
+            ended.update({s.name: (s, population.unstack(s.name, best=True)) for s in s}),
         ),
     )
     trainer_of(tmp_path).fit(module)
@@ -99,16 +99,16 @@ def test_the_state_at_a_rung_is_saved_before_it_is_reported(tmp_path, data, cand
     path, seen = tmp_path / "population.pt", []
 
     class Watching(Queue):
-        def report(self, standing):
+        def report(self, standings):
             state = torch.load(path, weights_only=True)
             seen.append([lane["epoch"] for lane in state["lanes"]])
-            return super().report(standing)
+            return super().report(standings)
 
     module = PopulationModule(
         Population(data), Watching(candidates), places=5, rungs=(2,), checkpoint=path
     )
     trainer_of(tmp_path).fit(module)
-    assert seen == [[2] * 5] * 5
+    assert seen == [[2] * 5]
     assert not path.with_suffix(".partial").exists()
 
 

@@ -1,0 +1,102 @@
+"""A population trained to its end: under a Trainer, and of one candidate with several seeds."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+from slaf_automl.spec import Candidate, TrialResult
+from slaf_automl.training.data import TableData
+from slaf_automl.training.fit import Fit, quiet_lightning
+from slaf_automl.training.population.module import PopulationModule, Start
+from slaf_automl.training.population.population import Population
+from slaf_automl.training.population.standing import Standing
+
+
+def train(module: PopulationModule, accelerator: str) -> None:
+    """Let a Trainer train a population until nothing is left to train, or it is stopped."""
+    with quiet_lightning():
+        trainer = Trainer(
+            max_epochs=-1,
+            accelerator=accelerator,
+            devices=1,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        # Lightning leaves at SIGTERM; whoever supervises decides what that means.
+        with contextlib.suppress(SIGTERMException):
+            trainer.fit(module)
+
+
+def fit_seeds(
+    candidate: Candidate,
+    data: TableData,
+    seeds: Sequence[int],
+    *,
+    metric: str,
+    accelerator: str = "auto",
+    stopping: Callable[[], bool] = lambda: False,
+) -> list[Fit]:
+    """Train one candidate once per seed, all at once; each as `fit(candidate, data, seed=seed)`.
+
+    Args:
+        candidate: of the family `mlp`.
+        data: training and validation rows.
+        seeds: of initial weights and batch order, each once.
+        metric: name of the validation metric.
+        accelerator: Lightning's word for the device.
+        stopping: whether to end at the next step; those in training are then `interrupted`.
+
+    Returns:
+        What `fit` returns, by seed.
+    """
+    population = Population(data, metric=metric)
+    runs = _Runs(population, candidate, list(seeds), stopping)
+    train(PopulationModule(population, runs, places=len(seeds)), accelerator)
+    for name in population.names:
+        runs.take(population.standing(name), "interrupted")
+    return [runs.fits[str(seed)] for seed in seeds]
+
+
+@dataclass
+class _Runs:
+    """Starts every seed once, and keeps how it ended."""
+
+    population: Population
+    candidate: Candidate
+    waiting: list[int]
+    stop: Callable[[], bool]
+    fits: dict[str, Fit] = field(default_factory=dict)
+    began: float = field(default_factory=time.monotonic)
+
+    def start(self, places: int) -> Sequence[Start]:
+        """Start the seeds that wait."""
+        now, self.waiting = self.waiting[:places], self.waiting[places:]
+        return [Start(str(seed), self.candidate, seed, batch_seed=seed) for seed in now]
+
+    def report(self, standings: Sequence[Standing]) -> Sequence[bool]:
+        """Let all go on."""
+        return [True] * len(standings)
+
+    def finish(self, standings: Sequence[Standing], *, pruned: bool) -> None:
+        """Keep the networks."""
+        for standing in standings:
+            self.take(standing, "complete")
+
+    def stopping(self) -> bool:
+        """Say whether to end."""
+        return self.stop()
+
+    def take(self, standing: Standing, state: str) -> None:
+        """Keep a lane's network at its best epoch."""
+        seconds = time.monotonic() - self.began
+        result = TrialResult(state, standing.value, standing.epoch, standing.diverged, seconds)
+        module = self.population.unstack(standing.name, best=True)
+        self.fits[standing.name] = Fit(module.cpu().eval().pruned(), result, standing.best_epoch)

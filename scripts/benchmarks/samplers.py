@@ -9,8 +9,8 @@ counts, since accuracies tie on so few rows. Budgets are small, or every table w
 to 10 trials are drawn at random by all, so that --trials below that compares nothing.
 
 A study is one line of --out; the same command again goes on where it was stopped. `tpe` is the
-default of searches; the flat ones ask for every dimension, needed or not, so that a Gaussian process
-sees them all. `tpe_pattern` samples the same space with its placement said by a pattern
+default of searches; the flat ones ask for every dimension, needed or not, so that a Gaussian
+process sees them all. `tpe_pattern` samples the same space with its placement said by a pattern
 (`encoding: pattern`).
 """
 

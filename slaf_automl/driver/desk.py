@@ -44,8 +44,12 @@ class Arm:
         return self.study.get_trials(deepcopy=False, states=_FINISHED)
 
     def best(self, first: int | None = None) -> FrozenTrial | None:
-        """Return the best complete trial among the `first` finished ones (all by default)."""
-        complete = [t for t in self.finished()[:first] if t.state == TrialState.COMPLETE]
+        """Return the best complete trial among the `first` finished ones (all by default).
+
+        Where none is complete yet, it is the best at the rungs that the others came to.
+        """
+        finished = [t for t in self.finished()[:first] if t.values is not None]
+        complete = [t for t in finished if t.state == TrialState.COMPLETE] or finished
         if not complete:
             return None
         sign = -1.0 if self.study.directions[0].name == "MAXIMIZE" else 1.0

@@ -22,7 +22,13 @@ def refusal(cls, document):
 
 
 def fields_of(value):
-    return [f.name for f in dataclasses.fields(value)]
+    """Return the fields that its document has: optional ones are left out where they are None."""
+    fields = dataclasses.fields(value)
+    return [
+        f.name
+        for f in fields
+        if getattr(value, f.name) is not None or not f.metadata.get("optional")
+    ]
 
 
 FIELDS = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 import pickle
 import time
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from slaf_automl.files import write_bytes
 from slaf_automl.spec import Desk, Job, Report, TrialResult
 from slaf_automl.training.data import TableData
 from slaf_automl.training.population.fitting import train
@@ -128,10 +129,10 @@ class _DeskSide:
 
 
 def _keep(path: Path, document: dict[str, Any]) -> None:
-    """Write a checkpoint; one that a power cut damages only costs the way to its rung."""
-    partial = path.with_suffix(".partial")
-    torch.save(document, partial)
-    os.replace(partial, path)
+    """Write a checkpoint atomically."""
+    content = io.BytesIO()
+    torch.save(document, content)
+    write_bytes(path, content.getvalue())
 
 
 def _readable(job: Job) -> dict[str, Any] | None:

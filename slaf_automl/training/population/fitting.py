@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
@@ -16,6 +17,7 @@ from slaf_automl.training.fit import Fit, quiet_lightning
 from slaf_automl.training.population.module import PopulationModule, Start
 from slaf_automl.training.population.population import Population
 from slaf_automl.training.population.standing import Standing
+from slaf_automl.training.population.workers import Workers
 
 
 def train(module: PopulationModule, accelerator: str) -> None:
@@ -31,7 +33,8 @@ def train(module: PopulationModule, accelerator: str) -> None:
             enable_model_summary=False,
         )
         # Lightning leaves at SIGTERM; whoever supervises decides what that means.
-        with contextlib.suppress(SIGTERMException):
+        with Workers(torch.get_num_threads()) as workers, contextlib.suppress(SIGTERMException):
+            module.population.workers = workers
             trainer.fit(module)
 
 

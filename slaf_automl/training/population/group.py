@@ -65,6 +65,11 @@ class Group:
             if lane.candidate.recipe.coefficient_l1 and lane.course.learned
         ]
 
+    @property
+    def weights(self) -> int:
+        """Number of weights: what a step costs."""
+        return sum(p.numel() for lane in self.lanes for p in lane.network.layers.parameters())
+
     def begin_epoch(self) -> None:
         """Lay out the rates and stages of every lane's next epoch."""
         self._tables = epoch_tables([x.course for x in self.lanes], [x.epoch for x in self.lanes])

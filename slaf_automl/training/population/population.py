@@ -16,12 +16,12 @@ from slaf_automl.training.baselines import constant_value
 from slaf_automl.training.data import TableData
 from slaf_automl.training.metrics import find_metric
 from slaf_automl.training.module import SlafModule
-from slaf_automl.training.population.group import Group
-from slaf_automl.training.population.grouping import alike
+from slaf_automl.training.population.groups import Groups
 from slaf_automl.training.population.lane import Lane
 from slaf_automl.training.population.losses import Objective
 from slaf_automl.training.population.rows import Batch, Rows
 from slaf_automl.training.population.standing import Standing
+from slaf_automl.training.population.workers import Workers
 
 _EVALUATED = 1024
 """Rows of a batch that is validated: what flows stays in the processor's cache."""
@@ -58,17 +58,18 @@ class Population:
         together: int = 64,
         compiled: bool = True,
     ) -> None:
-        self.data, self._together = data, together
+        self.data = data
         self._rows, self._batch_seed = Rows.of(data), batch_seed
         self.metric = find_metric(metric, data.info)
         self.constant = constant_value(data, self.metric, data.validation)
-        self._compiled = compiled
         dtype, found = torch.get_default_dtype(), data.statistics
         self._objective = Objective(
             data.info, self.metric, found.target_mean.to(dtype), found.target_spread.to(dtype)
         )
         self._lanes: dict[str, Lane] = {}
-        self._groups: list[Group] = []
+        self._settings = together, compiled
+        self._forget_groups()
+        self.workers = Workers(1)
         self._batch_size: int | None = None
         self._drawn: dict[tuple[int, int], list[Batch]] = {}
         self._within = False
@@ -82,10 +83,10 @@ class Population:
         """Move everything to a device."""
         if device == self.device:
             return
-        self._write_back()
-        self._groups = []
+        self._groups.write_back()
         self._rows = self._rows.to(device)
         self._objective = self._objective.to(device)
+        self._forget_groups()
         for lane in self._lanes.values():
             lane.to(device)
 
@@ -181,7 +182,8 @@ class Population:
         """
         self._require_whole_epoch("another epoch")
         going = [lane for lane in self._lanes.values() if not lane.finished]
-        self._regroup(going)
+        on_cpu = self.device.type == "cpu"
+        self._groups.arrange(going, self.workers.count if on_cpu else 1)
         for group in self._groups:
             group.begin_epoch()
         size = self._batch_size or 1
@@ -189,35 +191,22 @@ class Population:
         self._drawn = {order: self._rows.epoch(size, *order) for order in orders}
         self._within = bool(going)
 
-    def _regroup(self, lanes: Sequence[Lane]) -> None:
-        """Group the lanes; where the same ones stay together their group goes on."""
-        made = {_identity(group.lanes): group for group in self._groups}
-        wanted = [(_identity(some), some) for some in alike(lanes, self._together)]
-        for key in made.keys() - {key for key, _ in wanted}:
-            made[key].unload()
-        self._groups = [
-            made[key]
-            if key in made
-            else Group(some, self._objective, self._rows.ordered, compiled=self._compiled)
-            for key, some in wanted
-        ]
-
     def step(self, index: int) -> Tensor:
         """Make every lane's step `index` of its epoch; returns the mean of the finite losses."""
         if not self._within:
             raise SlafError(
                 "a step outside an epoch", remedy="start lanes, then begin an epoch of theirs"
             )
-        found = torch.cat([group.step(index, self._drawn) for group in self._groups])
-        return torch.where(torch.isfinite(found), found, torch.nan).nanmean()
+        found = self._groups.each(lambda group: group.step(index, self._drawn), self.workers)
+        losses = torch.cat(found)
+        return torch.where(torch.isfinite(losses), losses, torch.nan).nanmean()
 
     def end_epoch(self) -> list[Standing]:
         """Validate every lane and return how they stand; finished lanes stay until dropped."""
         self._within = False
-        trained: set[str] = set()
-        for group in self._groups:
-            group.end_epoch(self._rows.validation, _EVALUATED)
-            trained |= {lane.name for lane in group.lanes}
+        validation = self._rows.validation
+        self._groups.each(lambda group: group.end_epoch(validation, _EVALUATED), self.workers)
+        trained = {lane.name for group in self._groups for lane in group.lanes}
         return [self.standing(name) for name in self._lanes if name in trained]
 
     def train_epoch(self) -> list[Standing]:
@@ -248,7 +237,7 @@ class Population:
             best: take the values of its best epoch, if there was one.
         """
         lane = self._find(name)
-        self._write_back(lane)
+        self._groups.write_back(lane)
         module = SlafModule(lane.candidate, self.data, seed=lane.seed, metric=self.metric.name)
         state = lane.best.weights if best and lane.best.weights else lane.network.state_dict()
         module.network.load_state_dict(state)
@@ -264,7 +253,7 @@ class Population:
         """
         self._require_whole_epoch()
         lane = self._find(name)
-        self._write_back(lane)
+        self._groups.write_back(lane)
         return lane.state()
 
     def state_dict(self) -> dict[str, Any]:
@@ -274,7 +263,7 @@ class Population:
             SlafError: an epoch is not at its end.
         """
         self._require_whole_epoch()
-        self._write_back()
+        self._groups.write_back()
         return {
             "schema": 1,
             "batch_size": self._batch_size,
@@ -304,7 +293,7 @@ class Population:
         self._batch_size = state["batch_size"]
         lanes = [Lane.load(one, self.steps).to(self.device) for one in state["lanes"]]
         self._lanes = {lane.name: lane for lane in lanes}
-        self._groups = []
+        self._forget_groups()
         self._within = False
 
     def _require_whole_epoch(self, what: str = "the state of a population") -> None:
@@ -320,13 +309,6 @@ class Population:
             )
         return self._lanes[name]
 
-    def _write_back(self, lane: Lane | None = None) -> None:
-        """Copy values into the lanes, or into one lane and those in its group; groups go on."""
-        for group in self._groups:
-            if lane is None or any(one is lane for one in group.lanes):
-                group.unload()
-
-
-def _identity(lanes: Sequence[Lane]) -> tuple[int, ...]:
-    """Return what tells sets of living lanes apart: a new lane may have an old one's name."""
-    return tuple(id(lane) for lane in lanes)
+    def _forget_groups(self) -> None:
+        together, compiled = self._settings
+        self._groups = Groups(self._objective, self._rows.ordered, together, compiled=compiled)

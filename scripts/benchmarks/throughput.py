@@ -1,0 +1,124 @@
+"""Candidates a minute: a search in populations, one candidate at a time, and a plain script.
+
+python scripts/benchmarks/throughput.py [--case digits] [--trials 64] [--plain 12] [--repeats 1]
+
+Cases: `digits` (5,000 parameters, the bar is 15 × plain and 5 × one at a time), `digits_50k`
+(50,000 parameters, 3 × plain). 20 epochs with successive halving at 6 and 18. The search has its
+sampler, pruning and storage; the plain script (scripts/benchmarks/plain_search.py) is Optuna,
+Lightning and a DataLoader, given the very parameters and epochs of trials of the search, so that
+it need not sample or prune. Each runs in a process of its own, all cores; what is timed goes from
+the start of the first trial to the end of the last. Compilations are made before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+
+HERE = Path(__file__).parent
+CASES = {"digits": (5_000, 15.0, 5.0), "digits_50k": (50_000, 3.0, None)}
+EPOCHS = 20
+
+SEARCH = """
+import json, sys
+import slaf_automl
+
+settings = json.loads(sys.argv[1])
+result = slaf_automl.search("sklearn:digits", budget=settings["budget"], space=settings["space"],
+                            trials=settings["trials"], population=settings["population"],
+                            out=settings["out"], confirmations=1, progress=False)
+trials = result.study.trials + result.control.trials
+began = min(t.datetime_start for t in trials)
+ended = max(t.datetime_complete for t in trials)
+candidates = [{"arm": arm, "params": t.params, "epochs": t.user_attrs["result"]["epochs"]}
+              for arm, study in (("mix", result.study), ("relu", result.control))
+              for t in study.trials]
+print(json.dumps({"seconds": (ended - began).total_seconds(), "candidates": candidates}))
+"""
+
+
+def run(words: list[str], settings: dict) -> dict:
+    """Run a Python process; return the JSON of its last line."""
+    done = subprocess.run(
+        [sys.executable, *words, json.dumps(settings)], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def space_file(folder: Path) -> str:
+    """Write the `mlp` space with 20 epochs; return its path."""
+    document = yaml.safe_load((HERE.parents[1] / "search_spaces" / "mlp.yaml").read_text())
+    document["training"] |= {"epochs": EPOCHS, "least_steps": 0}
+    path = folder / "mlp.yaml"
+    path.write_text(yaml.safe_dump(document))
+    return str(path)
+
+
+def search(folder: Path, name: str, population: int, trials: int, budget: int) -> dict:
+    settings = {
+        "budget": budget,
+        "space": space_file(folder),
+        "trials": trials,
+        "population": population,
+        "out": str(folder / name),
+    }
+    return run(["-c", SEARCH], settings)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--case", choices=list(CASES), default="digits")
+    parser.add_argument("--trials", type=int, default=64, help="of each of the two arms")
+    parser.add_argument("--plain", type=int, default=12, help="candidates of the plain script")
+    parser.add_argument("--repeats", type=int, default=1)
+    options = parser.parse_args()
+    budget, bar_plain, bar_single = CASES[options.case]
+    rates: dict[str, list[float]] = {"population 32": [], "one at a time": [], "plain": []}
+    for repeat in range(options.repeats):
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            if repeat == 0:
+                search(folder, "compile", 32, 32, budget)
+            many = search(folder, "many", 32, options.trials, budget)
+            single = search(folder, "single", 1, max(8, options.trials // 4), budget)
+            every = max(1, len(many["candidates"]) // options.plain)
+            settings = {
+                "budget": budget,
+                "space": space_file(folder),
+                "candidates": many["candidates"][::every],
+                "storage": f"sqlite:///{folder}/plain.db",
+            }
+            plain = run([str(HERE / "plain_search.py")], settings)
+        for name, found, count in (
+            ("population 32", many, len(many["candidates"])),
+            ("one at a time", single, len(single["candidates"])),
+            ("plain", plain, len(settings["candidates"])),
+        ):
+            epochs = statistics.fmean(c["epochs"] for c in found["candidates"])
+            rate = 60 * count / found["seconds"]
+            rates[name].append(rate)
+            print(
+                f"  {name:14} {rate:8.1f} candidates a minute ({count} in "
+                f"{found['seconds']:.1f} s, "
+                f"{epochs:.1f} epochs each)",
+                flush=True,
+            )
+    first = statistics.median(rates["population 32"])
+    to_plain = first / statistics.median(rates["plain"])
+    to_single = first / statistics.median(rates["one at a time"])
+    print(f"{options.case}: {to_plain:.1f} x the plain script (bar {bar_plain:g})")
+    print(f"{options.case}: {to_single:.1f} x one at a time (bar {bar_single or 'none'})")
+    return int(to_plain < bar_plain or (bar_single is not None and to_single < bar_single))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

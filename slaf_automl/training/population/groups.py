@@ -1,0 +1,78 @@
+"""All groups of a population: which lanes they hold, and how they step side by side."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from torch import Tensor
+
+from slaf_automl.training.population.group import Group
+from slaf_automl.training.population.grouping import alike
+from slaf_automl.training.population.lane import Lane
+from slaf_automl.training.population.losses import Objective
+from slaf_automl.training.population.workers import Workers, balanced
+
+
+class Groups:
+    """Keeps lanes in groups; where the same lanes stay together their group goes on.
+
+    Args:
+        objective: loss and metric.
+        ordered: () ↦ training rows in order, in large batches `(rows, inputs)`.
+        together: lanes of one stack at most.
+        compiled: False keeps to PyTorch's own operations.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        ordered: Callable[[], Iterator[Tensor]],
+        together: int,
+        *,
+        compiled: bool,
+    ) -> None:
+        self._objective, self._ordered = objective, ordered
+        self._together, self._compiled = together, compiled
+        self._groups: list[Group] = []
+        self._shares: list[list[int]] = []
+
+    def arrange(self, lanes: Sequence[Lane], threads: int) -> None:
+        """Group the lanes, and share the groups out to threads."""
+        made = {_identity(group.lanes): group for group in self._groups}
+        wanted = [(_identity(some), some) for some in alike(lanes, self._together)]
+        for key in made.keys() - {key for key, _ in wanted}:
+            made[key].unload()
+        self._groups = [
+            # An objective of its own: groups measure at the same time.
+            made.get(key)
+            or Group(some, replace(self._objective), self._ordered, compiled=self._compiled)
+            for key, some in wanted
+        ]
+        self._shares = balanced([group.weights for group in self._groups], threads)
+
+    def each(self, call: Callable[[Group], Tensor], workers: Workers) -> list[Tensor]:
+        """Return what a call with each group returns; groups of different shares side by side."""
+
+        def over(share: list[int]) -> list[Tensor]:
+            return [call(self._groups[i]) for i in share]
+
+        found = workers.run([functools.partial(over, share) for share in self._shares])
+        by_group = dict(zip(itertools.chain(*self._shares), itertools.chain(*found), strict=True))
+        return [by_group[i] for i in range(len(self._groups))]
+
+    def write_back(self, lane: Lane | None = None) -> None:
+        """Copy values into the lanes, or into one lane and those in its group; groups go on."""
+        for group in self._groups:
+            if lane is None or any(one is lane for one in group.lanes):
+                group.unload()
+
+    def __iter__(self) -> Iterator[Group]:
+        return iter(self._groups)
+
+
+def _identity(lanes: Sequence[Lane]) -> tuple[int, ...]:
+    """Return what tells sets of living lanes apart: a new lane may have an old one's name."""
+    return tuple(id(lane) for lane in lanes)

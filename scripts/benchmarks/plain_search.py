@@ -3,7 +3,8 @@
 python scripts/benchmarks/plain_search.py '{"budget": …, "space": …, "candidates": […], …}'
 
 Networks of torch's own layers, batch normalisations and ReLU, and this package's SLAF layer (a
-slower one would flatter the comparison). Candidates come with their parameters and epochs.
+slower one would flatter the comparison). Candidates come with their parameters and epochs. The
+Trainer has its defaults, or is stripped of logger, checkpoints, progress bar and summary.
 """
 
 from __future__ import annotations
@@ -22,6 +23,13 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from slaf_automl import SLAF, Budget, SearchSpace, TableData
+
+STRIPPED = {
+    "logger": False,
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+}
 
 
 class Classifier(LightningModule):
@@ -95,11 +103,9 @@ def main(settings: dict) -> None:
             max_epochs=given["epochs"],
             accelerator="cpu",
             gradient_clip_val=candidate.recipe.gradient_clip,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            log_every_n_steps=1,
+            num_sanity_val_steps=0,  # Batch statistics are not there yet.
+            default_root_dir=settings["folder"],
+            **(STRIPPED if settings["stripped"] else {}),
         )
         trainer.fit(module, train, validation)
         study.tell(trial, float(trainer.callback_metrics["val_accuracy"]))

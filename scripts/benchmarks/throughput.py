@@ -6,7 +6,8 @@ Cases: `digits` (5,000 parameters, the bar is 15 × plain and 5 × one at a time
 (50,000 parameters, 3 × plain). 20 epochs with successive halving at 6 and 18. The search has its
 sampler, pruning and storage; the plain script (scripts/benchmarks/plain_search.py) is Optuna,
 Lightning and a DataLoader, given the very parameters and epochs of trials of the search, so that
-it need not sample or prune. Each runs in a process of its own, all cores; what is timed goes from
+it need not sample or prune; once with the Trainer's defaults, once stripped of logger, checkpoints,
+progress bar and summary. Each runs in a process of its own, all cores; what is timed goes from
 the start of the first trial to the end of the last. Compilations are made before.
 """
 
@@ -18,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
 from pathlib import Path
 
 import yaml
@@ -82,7 +84,7 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=1)
     options = parser.parse_args()
     budget, bar_plain, bar_single = CASES[options.case]
-    rates: dict[str, list[float]] = {"population 32": [], "one at a time": [], "plain": []}
+    rates: dict[str, list[float]] = defaultdict(list)
     for repeat in range(options.repeats):
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
@@ -95,27 +97,41 @@ def main() -> int:
                 "budget": budget,
                 "space": space_file(folder),
                 "candidates": many["candidates"][::every],
-                "storage": f"sqlite:///{folder}/plain.db",
             }
-            plain = run([str(HERE / "plain_search.py")], settings)
-        for name, found, count in (
-            ("population 32", many, len(many["candidates"])),
-            ("one at a time", single, len(single["candidates"])),
-            ("plain", plain, len(settings["candidates"])),
+            plain, stripped = (
+                run(
+                    [str(HERE / "plain_search.py")],
+                    {
+                        **settings,
+                        "stripped": strip,
+                        "folder": temporary,
+                        "storage": f"sqlite:///{folder}/plain{strip}.db",
+                    },
+                )
+                for strip in (False, True)
+            )
+        for name, found in (
+            ("population 32", many),
+            ("one at a time", single),
+            ("plain", plain),
+            ("plain, stripped", stripped),
         ):
+            count = len(found["candidates"])
             epochs = statistics.fmean(c["epochs"] for c in found["candidates"])
             rate = 60 * count / found["seconds"]
             rates[name].append(rate)
             print(
-                f"  {name:14} {rate:8.1f} candidates a minute ({count} in "
+                f"  {name:15} {rate:8.1f} candidates a minute ({count} in "
                 f"{found['seconds']:.1f} s, "
                 f"{epochs:.1f} epochs each)",
                 flush=True,
             )
     first = statistics.median(rates["population 32"])
     to_plain = first / statistics.median(rates["plain"])
+    to_stripped = first / statistics.median(rates["plain, stripped"])
     to_single = first / statistics.median(rates["one at a time"])
     print(f"{options.case}: {to_plain:.1f} x the plain script (bar {bar_plain:g})")
+    print(f"{options.case}: {to_stripped:.1f} x the plain script without logger and checkpoints")
     print(f"{options.case}: {to_single:.1f} x one at a time (bar {bar_single or 'none'})")
     return int(to_plain < bar_plain or (bar_single is not None and to_single < bar_single))
 

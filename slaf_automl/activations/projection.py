@@ -150,6 +150,7 @@ def _fit(
     )
 
 
+@functools.lru_cache(maxsize=1)
 def _gaussian() -> tuple[Tensor, FloatArray]:
     x = torch.linspace(-_REACH, _REACH, _NODES, dtype=torch.float64)
     weight = torch.exp(-0.5 * x**2).numpy()

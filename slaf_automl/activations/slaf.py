@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from fractions import Fraction
@@ -28,6 +29,7 @@ RIDGE = 0.1
 _NO_AFFINE: dict[str, nn.Parameter | None] = {"weight": None, "bias": None}
 
 
+@functools.lru_cache(maxsize=16_384)  # Widths are solved by asking again and again.
 def learned_channels(channels: int, hybrid: float) -> int:
     """Return how many of `channels` are SLAF when a share `hybrid` stays ReLU, halves rounded up.
 

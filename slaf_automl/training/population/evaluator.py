@@ -93,13 +93,18 @@ class _DeskSide:
         return True
 
     def report(self, standings: Sequence[Standing]) -> Sequence[bool]:
-        """Keep the lanes' states, then report them together."""
+        """Report lanes together, then keep the states of those that go on.
+
+        One that is killed in between begins anew, and reports the same once more.
+        """
         for standing in standings:
-            reported = self._reported[standing.name]
-            reported[standing.epoch] = standing.value
-            lane = self.population.lane_state(standing.name)
-            _keep(Path(self._jobs[standing.name].checkpoint), {"lane": lane, "reported": reported})
-        return self.desk.report([Report(self._jobs[s.name], s.epoch, s.value) for s in standings])
+            self._reported[standing.name][standing.epoch] = standing.value
+        going = self.desk.report([Report(self._jobs[s.name], s.epoch, s.value) for s in standings])
+        kept = [s.name for s, goes_on in zip(standings, going, strict=True) if goes_on]
+        for name, lane in zip(kept, self.population.lane_states(kept), strict=True):
+            document = {"lane": lane, "reported": self._reported[name]}
+            _keep(Path(self._jobs[name].checkpoint), document)
+        return going
 
     def finish(self, standings: Sequence[Standing], *, pruned: bool) -> None:
         """Hand in how lanes ended."""

@@ -144,10 +144,12 @@ class Group:
             )
         return losses
 
-    def unload(self) -> None:
-        """Write all values back into the lanes."""
+    def unload(self, wanted: Callable[[Lane], bool] = lambda lane: True) -> None:
+        """Write the values of the lanes that are wanted back into them."""
         storage = self.stack.storage
         for k, lane in enumerate(self.lanes):
+            if not wanted(lane):
+                continue
             lane.network.load_state_dict(storage.state(k))
             first, second = (
                 {n: v.clone() for n, v in storage.named(k, vector).items()}

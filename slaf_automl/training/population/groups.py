@@ -63,11 +63,11 @@ class Groups:
         by_group = dict(zip(itertools.chain(*self._shares), itertools.chain(*found), strict=True))
         return [by_group[i] for i in range(len(self._groups))]
 
-    def write_back(self, lane: Lane | None = None) -> None:
-        """Copy values into the lanes, or into one lane and those in its group; groups go on."""
+    def write_back(self, lanes: Sequence[Lane] | None = None) -> None:
+        """Copy values into all lanes, or into some; groups go on."""
+        some = None if lanes is None else {id(lane) for lane in lanes}
         for group in self._groups:
-            if lane is None or any(one is lane for one in group.lanes):
-                group.unload()
+            group.unload(lambda lane: some is None or id(lane) in some)
 
     def __iter__(self) -> Iterator[Group]:
         return iter(self._groups)

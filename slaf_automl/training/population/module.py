@@ -16,6 +16,9 @@ from slaf_automl.spec import Candidate
 from slaf_automl.training.population.population import Population
 from slaf_automl.training.population.standing import Standing
 
+_AT_ONCE = 6
+"""Steps that are one batch to the Trainer, whose own work for a batch takes as long as a lane's."""
+
 
 @dataclass(frozen=True)
 class Start:
@@ -95,12 +98,13 @@ class PopulationModule(LightningModule):
         """Return none: the population updates its lanes itself."""
         return []
 
-    def train_dataloader(self) -> Sequence[int]:
-        """Return the steps of an epoch by number; the lanes draw their own batches."""
+    def train_dataloader(self) -> Sequence[range]:
+        """Return the steps of an epoch by number, some at a time; lanes draw their own batches."""
         if not self.population.names:
             self._fill()
-        # Lightning warns of a loader of length 0; without lanes the step is left out instead.
-        return range(self.population.steps if self.population.names else 1)
+        # Lightning warns of a loader of length 0; without lanes the steps are left out instead.
+        steps = self.population.steps if self.population.names else 1
+        return [range(i, min(i + _AT_ONCE, steps)) for i in range(0, steps, _AT_ONCE)]
 
     def on_fit_start(self) -> None:
         """Move to the Trainer's device."""
@@ -111,13 +115,14 @@ class PopulationModule(LightningModule):
         self._losses = []
         self.population.begin_epoch()
 
-    def on_train_batch_start(self, batch: int, batch_idx: int) -> int | None:
+    def on_train_batch_start(self, batch: range, batch_idx: int) -> int | None:
         """Leave the epoch out where nothing is left to train."""
         return None if self.population.names else -1
 
-    def training_step(self, batch: int, batch_idx: int) -> None:
-        """Make one step of every lane."""
-        self._losses.append(self.population.step(int(batch)))
+    def training_step(self, batch: range, batch_idx: int) -> None:
+        """Make some steps of every lane."""
+        for step in batch:
+            self._losses.append(self.population.step(step))
         if self.supervisor.stopping():
             self.stopped = self.trainer.should_stop = True
 

@@ -237,7 +237,7 @@ class Population:
             best: take the values of its best epoch, if there was one.
         """
         lane = self._find(name)
-        self._groups.write_back(lane)
+        self._groups.write_back([lane])
         module = SlafModule(lane.candidate, self.data, seed=lane.seed, metric=self.metric.name)
         state = lane.best.weights if best and lane.best.weights else lane.network.state_dict()
         module.network.load_state_dict(state)
@@ -245,16 +245,20 @@ class Population:
             lane.mark(module.network)
         return module
 
-    def lane_state(self, name: str) -> dict[str, Any]:
-        """Return what one lane needs to go on elsewhere, as plain values and tensors.
+    def lane_states(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """Return what each of some lanes needs to go on elsewhere, as plain values and tensors.
 
         Raises:
-            SlafError: no such lane, or its epoch is not at its end.
+            SlafError: no such lane, or an epoch is not at its end.
         """
         self._require_whole_epoch()
-        lane = self._find(name)
-        self._groups.write_back(lane)
-        return lane.state()
+        lanes = [self._find(name) for name in names]
+        self._groups.write_back(lanes)
+        return [lane.state() for lane in lanes]
+
+    def lane_state(self, name: str) -> dict[str, Any]:
+        """Return what one lane needs to go on elsewhere; see `lane_states`."""
+        return self.lane_states([name])[0]
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that training on needs, as plain values and tensors.

@@ -14,7 +14,7 @@ from slaf_automl.errors import SlafError
 from slaf_automl.files import write_json
 from slaf_automl.networks import count_cost
 from slaf_automl.plan import (
-    evaluator_kind,
+    evaluator_for,
     load_table,
     open_run,
     passes_ahead,
@@ -188,7 +188,7 @@ def search_front(
             study = run.study(identity, directions, None)
             arms.append(_arm(f"front-{name}", study, part, names, limits))
         done = sum(len(arm.finished()) for arm in arms)
-        evaluator = evaluator_kind(found, at_once)(table, kind.name, (), at_once, seed, accelerator)
+        evaluator = evaluator_for(found, table, kind.name, (), at_once, seed, accelerator)
         with run.held() as flush:
             Driver(
                 arms,

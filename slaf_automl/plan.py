@@ -26,9 +26,9 @@ from slaf_automl.driver import (
 )
 from slaf_automl.errors import DataError, SlafError, StudyError
 from slaf_automl.export import Bundle
-from slaf_automl.networks import count_cost
+from slaf_automl.networks import FAMILIES, count_cost
 from slaf_automl.spaces import SearchSpace
-from slaf_automl.spec import Budget
+from slaf_automl.spec import Budget, Evaluator
 from slaf_automl.training import SequentialEvaluator, TableData
 from slaf_automl.training.confirmation import Confirmer
 from slaf_automl.training.metrics import MetricKind
@@ -111,17 +111,16 @@ class Plan:
                 flush=flush,
             )
             rungs = self.space.rungs(self.data)
-            kind = evaluator_kind(self.space, self.population)
-            driver.run(
-                kind(
-                    self.data,
-                    self.metric.name,
-                    rungs,
-                    self.population,
-                    self.seed,
-                    self.accelerator,
-                )
+            evaluator = evaluator_for(
+                self.space,
+                self.data,
+                self.metric.name,
+                rungs,
+                self.population,
+                self.seed,
+                self.accelerator,
             )
+            driver.run(evaluator)
         if all(len(arm.finished()) >= self.trials for arm in arms):
             return None
         self.say(_stopped_in_words(str(interruption.reason), arms, self.trials))
@@ -174,12 +173,20 @@ def open_run(
         ) from None
 
 
-def evaluator_kind(
-    space: SearchSpace, population: int
-) -> type[PopulationEvaluator] | type[SequentialEvaluator]:
-    """Return what trains the candidates: together where the family can share stacks."""
-    together = population > 1 and space.file.family == "mlp"
-    return PopulationEvaluator if together else SequentialEvaluator
+def evaluator_for(
+    space: SearchSpace,
+    data: TableData,
+    metric: str,
+    rungs: tuple[int, ...],
+    population: int,
+    seed: int,
+    accelerator: str,
+) -> Evaluator:
+    """Return what trains the candidates: many at once, or one by one."""
+    if population == 1:
+        return SequentialEvaluator(data, metric, rungs, seed, accelerator)
+    images = FAMILIES[space.file.family].images
+    return PopulationEvaluator(data, metric, rungs, population, seed, accelerator, images)
 
 
 def passes_ahead(
@@ -188,7 +195,7 @@ def passes_ahead(
     """Return a context in which the space's compiled passes are made, if it trains on a CPU."""
     if accelerator != "cpu" and torch.cuda.is_available():
         return compiled_ahead(())
-    if evaluator_kind(space, population) is PopulationEvaluator:
+    if population > 1:
         return compiled_ahead((RECTIFIED.degree, *space.degrees), (compile_update,))
     return compiled_ahead(space.degrees)
 

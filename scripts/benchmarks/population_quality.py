@@ -54,8 +54,12 @@ def search(name: str, population: int, repetition: int, trials: int) -> dict[str
     space, budget = short_space(), Budget(parameters=BUDGETS[name])
     data = TableData.load(f"sklearn:{name}", split=repetition)
     metric = find_metric("rmse" if data.info.task == "regression" else "log_loss", data.info)
-    kind = PopulationEvaluator if population > 1 else SequentialEvaluator
-    evaluator = kind(data, metric.name, space.rungs(data), population, repetition, "cpu")
+    rungs = space.rungs(data)
+    evaluator = (
+        SequentialEvaluator(data, metric.name, rungs, repetition, "cpu")
+        if population == 1
+        else PopulationEvaluator(data, metric.name, rungs, population, repetition, "cpu")
+    )
     identity = Identity("mix", "mlp", 2, "", 0, name, "", metric.name, repetition, population)
     with tempfile.TemporaryDirectory() as folder, RunFolder(Path(folder)) as run:
         arm = Arm(

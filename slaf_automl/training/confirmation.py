@@ -76,8 +76,7 @@ class Confirmer:
         Raises:
             ConfirmationInterruptedError: `stopping` said so.
         """
-        if candidate.architecture.family == "mlp":
-            self._train_together(name, candidate, seeds)
+        self._train_together(name, candidate, seeds)
         networks = []
         for i, seed in enumerate(seeds, start=1):
             self.progress(f"confirming {name}: seed {i} of {len(seeds)}")

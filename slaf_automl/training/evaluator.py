@@ -15,13 +15,12 @@ from slaf_automl.training.fit import Supervision, fit
 
 @dataclass(frozen=True)
 class SequentialEvaluator:
-    """Pulls jobs from a desk, trains one after the other, and hands in rungs and results.
+    """Pulls one job at a time from a desk, trains it, reports its rungs and hands in its result.
 
     Args:
         data: the table.
         metric: name of the validation metric.
         rungs: epochs at which every job reports.
-        at_once: jobs pulled at once.
         batch_seed: with the epoch, fixes the order of the batches, the same for every job.
         accelerator: Lightning's word for the device.
     """
@@ -29,15 +28,13 @@ class SequentialEvaluator:
     data: TableData
     metric: str
     rungs: tuple[int, ...]
-    at_once: int = 1
     batch_seed: int = 0
     accelerator: str = "auto"
 
     def __call__(self, desk: Desk) -> None:
         """Work until the desk has no more jobs."""
-        while jobs := desk.pull(self.at_once):
-            for job in jobs:
-                self._train(desk, job)
+        while jobs := desk.pull(1):
+            self._train(desk, jobs[0])
 
     def _train(self, desk: Desk, job: Job) -> None:
         supervision = Supervision(

@@ -35,6 +35,7 @@ class PopulationEvaluator:
         places: jobs at once.
         batch_seed: with a job's own epoch, fixes the order of its batches.
         accelerator: Lightning's word for the device.
+        images: whether the networks take images.
     """
 
     data: TableData
@@ -43,10 +44,13 @@ class PopulationEvaluator:
     places: int
     batch_seed: int = 0
     accelerator: str = "auto"
+    images: bool = False
 
     def __call__(self, desk: Desk) -> None:
         """Work until the desk has no more jobs."""
-        population = Population(self.data, batch_seed=self.batch_seed, metric=self.metric)
+        population = Population(
+            self.data, batch_seed=self.batch_seed, metric=self.metric, images=self.images
+        )
         desk_side = _DeskSide(desk, population)
         module = PopulationModule(population, desk_side, places=self.places, rungs=self.rungs)
         train(module, self.accelerator)

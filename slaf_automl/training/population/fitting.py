@@ -50,7 +50,7 @@ def fit_seeds(
     """Train one candidate once per seed, all at once; each as `fit(candidate, data, seed=seed)`.
 
     Args:
-        candidate: of the family `mlp`.
+        candidate: architecture and recipe.
         data: training and validation rows.
         seeds: of initial weights and batch order, each once.
         metric: name of the validation metric.
@@ -60,7 +60,8 @@ def fit_seeds(
     Returns:
         What `fit` returns, by seed.
     """
-    population = Population(data, metric=metric)
+    images = candidate.architecture.image is not None
+    population = Population(data, metric=metric, images=images)
     runs = _Runs(population, candidate, list(seeds), stopping)
     train(PopulationModule(population, runs, places=len(seeds)), accelerator)
     for name in population.names:

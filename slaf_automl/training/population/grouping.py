@@ -12,6 +12,11 @@ _CALLS = 10_000
 rate at which a processor core multiplies small matrices."""
 
 
+def stackable(lane: Lane) -> bool:
+    """Say whether a lane's network can share a stack; the others train beside one another."""
+    return lane.candidate.architecture.family == "mlp"
+
+
 def alike(lanes: Iterable[Lane], together: int) -> list[list[Lane]]:
     """Return lanes in sets of up to `together` that share a stack, alike in width.
 
@@ -27,8 +32,10 @@ def alike(lanes: Iterable[Lane], together: int) -> list[list[Lane]]:
     def order(lane: Lane) -> tuple[tuple[int, bool], tuple[int, ...]]:
         return kind(lane), lane.candidate.architecture.widths
 
-    sets = []
-    for _, members in itertools.groupby(sorted(lanes, key=order), key=kind):
+    lanes = list(lanes)
+    sets = [[lane] for lane in lanes if not stackable(lane)]
+    stacked = sorted((lane for lane in lanes if stackable(lane)), key=order)
+    for _, members in itertools.groupby(stacked, key=kind):
         some = list(members)
         cuts = _cuts([_sizes(lane) for lane in some], together)
         sets += [some[a:b] for a, b in itertools.pairwise(cuts)]

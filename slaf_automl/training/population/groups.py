@@ -10,9 +10,11 @@ from dataclasses import replace
 from torch import Tensor
 
 from slaf_automl.training.population.group import Group
-from slaf_automl.training.population.grouping import alike
+from slaf_automl.training.population.grouping import alike, stackable
 from slaf_automl.training.population.lane import Lane
 from slaf_automl.training.population.losses import Objective
+from slaf_automl.training.population.single_group import SingleGroup
+from slaf_automl.training.population.stacked_group import StackedGroup
 from slaf_automl.training.population.workers import Workers, balanced
 
 
@@ -45,13 +47,15 @@ class Groups:
         wanted = [(_identity(some), some) for some in alike(lanes, self._together)]
         for key in made.keys() - {key for key, _ in wanted}:
             made[key].unload()
-        self._groups = [
-            # An objective of its own: groups measure at the same time.
-            made.get(key)
-            or Group(some, replace(self._objective), self._ordered, compiled=self._compiled)
-            for key, some in wanted
-        ]
-        self._shares = balanced([group.weights for group in self._groups], threads)
+        self._groups = [made.get(key) or self._made(some) for key, some in wanted]
+        self._shares = balanced([group.macs for group in self._groups], threads)
+
+    def _made(self, lanes: list[Lane]) -> Group:
+        # An objective of its own: groups measure at the same time.
+        objective = replace(self._objective)
+        if stackable(lanes[0]):
+            return StackedGroup(lanes, objective, self._ordered, compiled=self._compiled)
+        return SingleGroup(lanes[0], objective, self._ordered, compiled=self._compiled)
 
     def each(self, call: Callable[[Group], Tensor], workers: Workers) -> list[Tensor]:
         """Return what a call with each group returns; groups of different shares side by side."""

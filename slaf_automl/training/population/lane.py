@@ -93,7 +93,7 @@ class Lane:
 
     @property
     def depth(self) -> int:
-        """Number of hidden layers."""
+        """Number of hidden layers, or of what else has a width."""
         return len(self.candidate.architecture.widths)
 
     @property

@@ -14,6 +14,7 @@ from slaf_automl.networks import require_fit
 from slaf_automl.spec import Candidate
 from slaf_automl.training.baselines import constant_value
 from slaf_automl.training.data import TableData
+from slaf_automl.training.data.batches import evaluation_rows
 from slaf_automl.training.metrics import find_metric
 from slaf_automl.training.module import SlafModule
 from slaf_automl.training.population.groups import Groups
@@ -28,7 +29,7 @@ _EVALUATED = 1024
 
 
 class Population:
-    """Trains lanes in step, each a candidate of the family `mlp` with its own shape and recipe.
+    """Trains lanes in step, each a candidate with its own shape and recipe.
 
     A lane is the same experiment as `fit(candidate, data, seed=seed, batch_seed=batch_seed)`: the
     same initial weights, batches, updates, statistics, stages and best epoch, up to the order in
@@ -38,6 +39,7 @@ class Population:
         data: training and validation rows.
         batch_seed: with a lane's own epoch, fixes the order of its batches, unless it has its own.
         metric: name of the validation metric; None takes the task's default.
+        images: whether its candidates' networks take images.
         together: lanes of one stack at most.
         compiled: False keeps to PyTorch's own operations.
 
@@ -55,11 +57,13 @@ class Population:
         *,
         batch_seed: int = 0,
         metric: str | None = None,
+        images: bool = False,
         together: int = 64,
         compiled: bool = True,
     ) -> None:
         self.data = data
-        self._rows, self._batch_seed = Rows.of(data), batch_seed
+        self._images, self._batch_seed = images, batch_seed
+        self._rows = Rows.of(data, images=images)
         self.metric = find_metric(metric, data.info)
         self.constant = constant_value(data, self.metric, data.validation)
         dtype, found = torch.get_default_dtype(), data.statistics
@@ -131,6 +135,12 @@ class Population:
         if name in self._lanes:
             raise SlafError(f"a second lane {name!r}", expected="a name of its own")
         require_fit(candidate, self.data.info)
+        if (candidate.architecture.image is not None) != self._images:
+            raise SlafError(
+                f"a candidate of family {candidate.architecture.family!r} in a population "
+                f"{'of' if self._images else 'without'} images",
+                remedy="train it in another population",
+            )
         size = candidate.recipe.batch_size
         if self._batch_size not in (None, size):
             raise SlafError(
@@ -205,7 +215,8 @@ class Population:
         """Validate every lane and return how they stand; finished lanes stay until dropped."""
         self._within = False
         validation = self._rows.validation
-        self._groups.each(lambda group: group.end_epoch(validation, _EVALUATED), self.workers)
+        chunk = min(_EVALUATED, evaluation_rows(validation[0]))
+        self._groups.each(lambda group: group.end_epoch(validation, chunk), self.workers)
         trained = {lane.name for group in self._groups for lane in group.lanes}
         return [self.standing(name) for name in self._lanes if name in trained]
 

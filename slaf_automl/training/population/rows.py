@@ -9,12 +9,10 @@ import torch
 from torch import Tensor
 
 from slaf_automl.training.data import TableData, TensorBatches
+from slaf_automl.training.data.batches import evaluation_rows
 
 Batch = tuple[Tensor, Tensor]
 """Standardised features `(rows, inputs)` and targets `(rows,)`."""
-
-_ORDERED = 8192
-"""Rows of a batch that statistics are estimated over, as `TensorBatches.ordered` cuts them."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +28,16 @@ class Rows:
     validation: Batch
 
     @staticmethod
-    def of(data: TableData) -> Rows:
-        """Return a table's rows in PyTorch's default precision, as networks are built in it."""
+    def of(data: TableData, *, images: bool = False) -> Rows:
+        """Return a table's rows in PyTorch's default precision, as networks are built in it.
+
+        Args:
+            data: the table.
+            images: standardise by channel, as networks for images do.
+        """
         dtype, statistics = torch.get_default_dtype(), data.statistics
+        if images and data.info.image is not None:
+            statistics = statistics.by_channel(data.info.image)
         mean, scale = statistics.mean.to(dtype), statistics.scale.to(dtype)
         (x, y), (x_validation, y_validation) = data.training, data.validation
         return Rows(((x - mean) * scale, y), ((x_validation - mean) * scale, y_validation))
@@ -64,4 +69,5 @@ class Rows:
 
     def ordered(self) -> Iterator[Tensor]:
         """Iterate over the training rows' features in order, in large batches."""
-        return iter(torch.split(self.training[0], _ORDERED))
+        x = self.training[0]
+        return iter(torch.split(x, evaluation_rows(x)))

@@ -17,6 +17,7 @@ import warnings
 import optuna
 import torch
 import torchmetrics
+from bench_data import load
 from lightning.pytorch import LightningModule, Trainer
 from torch import nn
 from torch.nn import functional as F
@@ -39,19 +40,28 @@ class Classifier(LightningModule):
         super().__init__()
         self.recipe, self.steps = candidate.recipe, steps
         layers: list[nn.Module] = []
-        inputs = candidate.architecture.inputs
-        for width, spec in zip(
-            candidate.architecture.widths, candidate.architecture.placement, strict=True
+        architecture = candidate.architecture
+        image, last = architecture.image, len(architecture.widths) - 1
+        inputs = image[0] if image else architecture.inputs
+        norm = nn.BatchNorm2d if image else nn.BatchNorm1d
+        if image:
+            layers.append(nn.Unflatten(1, image))
+        for i, (width, spec) in enumerate(
+            zip(architecture.widths, architecture.placement, strict=True)
         ):
-            layers.append(nn.Linear(inputs, width))
+            layers.append(nn.Conv2d(inputs, width, 3) if image else nn.Linear(inputs, width))
             if spec.kind == "slaf":
                 layers.append(SLAF(width, **spec.parameters))
             else:
                 before, after = spec["normaliser"] == "input", spec["normaliser"] == "element"
-                layers += [nn.BatchNorm1d(width)] if before else []
+                layers += [norm(width)] if before else []
                 layers.append(nn.ReLU())
-                layers += [nn.BatchNorm1d(width, affine=False)] if after else []
+                layers += [norm(width, affine=False)] if after else []
+            if image and i % 2 == 0 and i < last:
+                layers.append(nn.MaxPool2d(2) if architecture.pooling == "max" else nn.AvgPool2d(2))
             inputs = width
+        if image:
+            layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
         self.network = nn.Sequential(*layers, nn.Linear(inputs, classes))
         self.accuracy = torchmetrics.classification.MulticlassAccuracy(classes, average="micro")
 
@@ -88,7 +98,7 @@ def loaders(data: TableData, batch_size: int) -> tuple[DataLoader, DataLoader]:
 
 
 def main(settings: dict) -> None:
-    data, budget = TableData.load("sklearn:digits"), Budget(parameters=settings["budget"])
+    data, budget = load(settings), Budget(parameters=settings["budget"])
     space = SearchSpace.load(settings["space"])
     spaces = {"mix": space, "relu": space.control()}
     study = optuna.create_study(direction="maximize", storage=settings["storage"])

@@ -45,3 +45,21 @@ def by_channel(rows: Tensor, channels: int) -> Tensor:
     if count == 1:
         return rows.expand(channels, *rows.shape[1:])
     return rows[torch.arange(channels, device=rows.device) * count // channels]
+
+
+def normalised(
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, epsilon: float
+) -> tuple[Tensor, Moments]:
+    """Return γ·(x − μ)/√(σ² + ε) + β by the batch's own moments, and these without a gradient.
+
+    Torch's batch normalisation: for maps several times as fast as its parts one after another.
+
+    Args:
+        x: `(N, C, *)`, the channels at 1.
+        weight: γ, `(C,)`; None for 1.
+        bias: β, `(C,)`; None for 0.
+        epsilon: ε.
+    """
+    y, mean, inverse = torch.native_batch_norm(x, weight, bias, None, None, True, 0.0, epsilon)
+    variance = (inverse.detach() ** -2 - epsilon).clamp_min(0.0)
+    return y, Moments(mean.detach(), variance)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from slaf_automl.activations.channels import Moments, along, batch_moments
+from slaf_automl.activations.channels import Moments, along, batch_moments, normalised
 from slaf_automl.activations.folding import Affine, Folded
 from slaf_automl.activations.statistics import EPSILON, InputNormaliser, RunningMoments
 from slaf_automl.errors import ActivationError
@@ -42,7 +42,12 @@ class NormalisedReLU(nn.Module):
         y = torch.relu(x if self.before is None else self.before(x))
         if self.after is None:
             return y
-        if self.training and not self.after.idle:
+        live = self.training and not self.after.idle
+        if live and self.channel_dim == 1 and x.ndim > 2 and x.numel():
+            z, batch = normalised(y, None, None, EPSILON)
+            self.after.observe(batch, y.numel() // max(self.channels, 1))
+            return z
+        if live:
             mean, variance = batch_moments(y, self.channel_dim)
             self.after.observe(Moments(mean, variance), y.numel() // max(self.channels, 1))
             scale = torch.rsqrt(variance + EPSILON)

@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from slaf_automl.activations.channels import Moments, along, batch_moments
+from slaf_automl.activations.channels import Moments, along, batch_moments, normalised
 from slaf_automl.errors import ActivationError
 
 EPSILON = 1e-5
@@ -205,7 +205,12 @@ class InputNormaliser(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise `x`."""
         dim, moments = self.channel_dim, self.moments
-        if self.training and not moments.idle:
+        live = self.training and not moments.idle
+        if live and not self.frozen and dim == 1 and x.ndim > 2 and x.numel():
+            y, batch = normalised(x, self.weight, self.bias, EPSILON)
+            moments.observe(batch, x.numel() // x.shape[dim])
+            return y
+        if live:
             batch = batch_moments(x.detach() if self.frozen else x, dim)
             used = batch
             if self.frozen:

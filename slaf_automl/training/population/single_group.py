@@ -72,7 +72,7 @@ class SingleGroup(Group):
         kind = {id(p): _GROUPS[group["name"]] for group in groups for p in group["params"]}
         parameters = dict(self.network.named_parameters())
         with torch.no_grad():
-            self._flat = torch.cat([p.flatten() for p in parameters.values()])
+            self._flat = torch.cat([_in_order(p) for p in parameters.values()])
         self._gradients = torch.zeros_like(self._flat)
         self._places: dict[str, tuple[int, torch.Size]] = {}
         self._segments = []
@@ -87,10 +87,16 @@ class SingleGroup(Group):
             parameters[name].grad = view
 
     def _named(self, vector: Tensor) -> dict[str, Tensor]:
-        return {
-            name: vector[start : start + shape.numel()].view(shape)
-            for name, (start, shape) in self._places.items()
-        }
+        """Return the parameters' parts of a vector; of convolutions the channels innermost."""
+        found = {}
+        for name, (start, shape) in self._places.items():
+            part = vector[start : start + shape.numel()]
+            if len(shape) == 4:
+                outputs, inputs, height, width = shape
+                found[name] = part.view(outputs, height, width, inputs).permute(0, 3, 1, 2)
+            else:
+                found[name] = part.view(shape)
+        return found
 
     def begin_epoch(self) -> None:
         """Lay out the rates and stages of the next epoch."""
@@ -165,3 +171,8 @@ class SingleGroup(Group):
                 for vector in self._moments
             )
             self.lanes[0].moments = first, second
+
+
+def _in_order(parameter: Tensor) -> Tensor:
+    """Return a parameter's values as `SingleGroup` lays them out."""
+    return (parameter.permute(0, 2, 3, 1) if parameter.ndim == 4 else parameter).flatten()

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import functools
 import itertools
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from torch import Tensor
 
 from slaf_automl.training.population.group import Group
-from slaf_automl.training.population.grouping import alike, stackable
+from slaf_automl.training.population.grouping import alike, fits_two, stackable
 from slaf_automl.training.population.lane import Lane
 from slaf_automl.training.population.losses import Objective
 from slaf_automl.training.population.single_group import SingleGroup
 from slaf_automl.training.population.stacked_group import StackedGroup
 from slaf_automl.training.population.workers import Workers, balanced
+
+_log = logging.getLogger("slaf_automl")
 
 
 class Groups:
@@ -25,6 +28,7 @@ class Groups:
         objective: loss and metric.
         ordered: () ↦ training rows in order, in large batches `(rows, inputs)`.
         together: lanes of one stack at most.
+        rows: rows that are evaluated at once.
         compiled: False keeps to PyTorch's own operations.
     """
 
@@ -33,18 +37,22 @@ class Groups:
         objective: Objective,
         ordered: Callable[[], Iterator[Tensor]],
         together: int,
+        rows: int,
         *,
         compiled: bool,
     ) -> None:
         self._objective, self._ordered = objective, ordered
-        self._together, self._compiled = together, compiled
+        self._together, self._rows, self._compiled = together, rows, compiled
         self._groups: list[Group] = []
         self._shares: list[list[int]] = []
 
     def arrange(self, lanes: Sequence[Lane], threads: int) -> None:
         """Group the lanes, and share the groups out to threads."""
         made = {_identity(group.lanes): group for group in self._groups}
-        wanted = [(_identity(some), some) for some in alike(lanes, self._together)]
+        sets = alike(lanes, self._together, self._rows)
+        if any(stackable(some[0]) and not fits_two(some[0], self._rows) for some in sets):
+            _say_one_by_one(self._rows)
+        wanted = [(_identity(some), some) for some in sets]
         for key in made.keys() - {key for key, _ in wanted}:
             made[key].unload()
         self._groups = [made.get(key) or self._made(some) for key, some in wanted]
@@ -75,6 +83,13 @@ class Groups:
 
     def __iter__(self) -> Iterator[Group]:
         return iter(self._groups)
+
+
+@functools.cache
+def _say_one_by_one(rows: int) -> None:
+    _log.warning(
+        "candidates so wide train one by one: two would take more than a gigabyte for %d rows", rows
+    )
 
 
 def _identity(lanes: Sequence[Lane]) -> tuple[int, ...]:

@@ -326,4 +326,7 @@ class Population:
 
     def _forget_groups(self) -> None:
         together, compiled = self._settings
-        self._groups = Groups(self._objective, self._rows.ordered, together, compiled=compiled)
+        rows = min(len(self._rows.training[0]), evaluation_rows(self._rows.training[0]))
+        self._groups = Groups(
+            self._objective, self._rows.ordered, together, rows, compiled=compiled
+        )

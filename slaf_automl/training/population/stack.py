@@ -12,6 +12,9 @@ from slaf_automl.activations.statistics import RunningMoments
 from slaf_automl.networks import Network
 from slaf_automl.training.population.storage import Storage
 
+_KEPT = 2**22
+"""Numbers that flow through passes of an evaluation which are kept for the next one."""
+
 
 class StackPass:
     """Forward and backward passes of a stack over batches of one size; owns what flows through.
@@ -60,6 +63,11 @@ class StackPass:
         self.gradient = like.new_zeros(shape if trains else (0, 0, 0)).transpose(1, 2)
         self._x = like.new_zeros(0)
 
+    @property
+    def numbers(self) -> int:
+        """How many numbers flow through it."""
+        return self._outputs.numel() + sum(2 * flow.x.numel() for flow in self._flows)
+
     def forward(self, x: Tensor) -> Tensor:
         """Return the outputs `(lanes, rows, outputs)` of inputs `(lanes, rows, inputs)`."""
         self._x = x
@@ -104,6 +112,7 @@ class Stack:
         self.storage = Storage(networks)
         self._compiled = compiled
         self._passes: dict[tuple[Mode, int], StackPass] = {}
+        self._diverged: set[int] = set()
 
     @property
     def device(self) -> torch.device:
@@ -130,13 +139,18 @@ class Stack:
                 for level in range(depth)
             ]
             found = StackPass(self.storage, parts, mode, rows, compiled=self._compiled)
-            self._passes[mode, rows] = found
+            # What evaluates thousands of rows of wide layers is made anew each time: all stacks
+            # together would hold too much.
+            if mode is Mode.TRAIN or found.numbers <= _KEPT:
+                self._passes[mode, rows] = found
         return found
 
     def diverged(self) -> set[int]:
         """Return the lanes that diverged in training or estimation since this was last asked."""
-        made = [p for (mode, _), p in self._passes.items() if mode is not Mode.EVALUATE]
-        return set().union(*(p.diverged() for p in made))
+        made = [p for (mode, _), p in self._passes.items() if mode is Mode.TRAIN]
+        found = self._diverged.union(*(p.diverged() for p in made))
+        self._diverged = set()
+        return found
 
     @property
     def estimates(self) -> bool:
@@ -162,6 +176,7 @@ class Stack:
             batch.counters.zero_()
             made = self.over(Mode.POOL, len(x))
             made.forward(x.expand(len(self.networks), -1, -1))
+            self._diverged |= made.diverged()
             counters += batch.counters
             if means is None or variances is None:
                 means, variances = batch.means.clone(), batch.variances.clone()

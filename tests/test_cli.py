@@ -93,6 +93,12 @@ def test_a_binary_file_is_one_line(tmp_path, capsys):
         (["search", "sklearn:iris", "--budget", "many"], "budget"),
         (["search", "sklearn:iris"], "budget"),
         (["search", "sklearn:iris", "--budget", "500", "--trials", "0"], "trials 0"),
+        (["search", "sklearn:iris", "--budget", "500", "--population", "0"], "a population of 0"),
+        (
+            ["search", "sklearn:iris", "--budget", "500", "--population", "1000000"],
+            "from 1 to 1,024",
+        ),
+        (["search", "sklearn:iris", "--budget", "500", "--space", "cnn"], "expected images"),
         (["search", "sklearn:iris", "--budget", "500", "--space", "nosuch"], "unknown space"),
         (["search", "sklearn:iris", "--budget", "500", "--metric", "rmse"], "unknown metric"),
         (["search", "sklearn:iris", "--budget", "500", "--target", "colour"], "no column 'colour'"),
@@ -132,6 +138,7 @@ def test_an_unknown_basis_names_file_key_and_choices(quick_space, tmp_path, caps
         (["--split", "1"], "another content, target or split of the data"),
         (["--seed", "1"], "another seed"),
         (["--metric", "log_loss"], "another metric"),
+        (["--population", "2"], "another population: 32 there, 2 here"),
     ],
 )
 def test_a_run_of_another_search_is_refused(change, words, finished, quick_space, capsys):

@@ -1,6 +1,7 @@
 """The spaces of images: within every budget, round trips, and what is refused."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -49,6 +50,10 @@ def test_every_candidate_is_built_as_counted_and_within_the_budget(problem):
     counted = count_cost(candidate.architecture).parameters
     state = DeployedNetwork(candidate.architecture).state_dict()
     assert sum(tensor.numel() for tensor in state.values()) == counted <= budget.parameters
+    widths = candidate.architecture.widths
+    for i, width in enumerate(widths):
+        wider = replace(candidate.architecture, widths=(*widths[:i], width + 1, *widths[i + 1 :]))
+        assert width == space.file.widths.most or count_cost(wider).parameters > budget.parameters
     assert set(trial.params) <= set(space.distributions(info, budget))
     assert space.decode(trial.params, info, budget) == candidate
     assert space.decode(space.encode(candidate, info, budget), info, budget) == candidate

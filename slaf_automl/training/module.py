@@ -186,7 +186,9 @@ class SlafModule(LightningModule):
 
     def on_train_start(self) -> None:
         """Begin as a ReLU network under `warm_start`; a resumed training goes on where it was."""
-        self._rectified = self._before(self._share_of_warm_start())
+        share = self._share_of_warm_start()
+        # A training that stopped just before its projection has it still before it.
+        self._rectified = share > 0 and self._before(share, self.global_step - 1)
         if self._rectified:
             rectify(self.network)
         if self.candidate.recipe.hold_statistics is not None:
@@ -204,8 +206,9 @@ class SlafModule(LightningModule):
             )
         return WARM_START
 
-    def _before(self, share: float) -> bool:
-        return self.global_step < share * self.trainer.estimated_stepping_batches
+    def _before(self, share: float, step: int | None = None) -> bool:
+        step = self.global_step if step is None else step
+        return step < share * self.trainer.estimated_stepping_batches
 
     @property
     def rectified(self) -> bool:

@@ -58,7 +58,7 @@ def make_resumable(data, **recipe):
 
 
 @pytest.mark.parametrize("rung", RUNGS)
-@pytest.mark.parametrize("routine", ["joint", "alternate"])
+@pytest.mark.parametrize("routine", ["joint", "alternate", "warm_start"])
 def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(data, tmp_path, routine, rung):
     candidate = make_resumable(data, routine=routine)
     whole_watcher = Watcher()
@@ -75,6 +75,22 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(data, tmp_path
     assert resumed.best_epoch == whole.best_epoch
     # Values of rungs already passed are reported again, for the trial's new number.
     assert second.reports == whole_watcher.reports
+
+
+def test_a_warm_start_resumes_at_the_very_step_of_its_projection(data, tmp_path):
+    # 30% of 10 epochs are three: the fourth begins with the projection.
+    candidate = make_candidate(data, (slaf(), relu()), epochs=10, routine="warm_start")
+    whole = train(candidate, data, Supervision(rungs=(3,)))
+    path, reported = tmp_path / "rung.ckpt", []
+    first = Supervision(
+        rungs=(3,),
+        report=lambda epoch, value: not reported.append(epoch),
+        stopping=lambda: bool(reported),
+        checkpoint=path,
+    )
+    assert train(candidate, data, first).result.state == "interrupted"
+    resumed = train(candidate, data, Supervision(rungs=(3,), resume_from=path))
+    assert same_state(resumed.module, whole.module)
 
 
 def test_last_weights_resume_bit_for_bit_too(data, tmp_path):

@@ -107,7 +107,7 @@ def fit(
     order = seed if batch_seed is None else batch_seed
     began = time.monotonic()
     with quiet_lightning():
-        trainer = _trainer(
+        trainer = bare_trainer(
             recipe.epochs if epochs is None else epochs, accelerator, [stop, guard, best, rungs]
         )
         try:
@@ -141,14 +141,15 @@ def require_accelerator(name: str) -> None:
     """Raise a `SlafError` unless Lightning can train on the accelerator of this name here."""
     try:
         with quiet_lightning():
-            _trainer(1, name, [])
+            bare_trainer(1, name, [])
     except (ValueError, MisconfigurationException) as error:
         raise SlafError(
             f"accelerator {name!r}: {error}", expected="auto, cpu, gpu or another that is here"
         ) from None
 
 
-def _trainer(epochs: int, accelerator: str, callbacks: list[Callback]) -> Trainer:
+def bare_trainer(epochs: int, accelerator: str, callbacks: list[Callback]) -> Trainer:
+    """Return a Trainer that writes nothing and shows nothing; −1 epochs for no end."""
     return Trainer(
         max_epochs=epochs,
         accelerator=accelerator,

@@ -22,6 +22,7 @@ from slaf_automl.errors import SlafError
 from slaf_automl.networks import DeployedNetwork, Network, deploy, require_fit
 from slaf_automl.spec import Budget, Candidate, DataInfo
 from slaf_automl.training.data import TableStatistics
+from slaf_automl.training.data.batches import ESTIMATED_IMAGES
 from slaf_automl.training.metrics import find_metric, predictions
 from slaf_automl.training.routines import WARM_START, parameter_groups, rate_at, resting
 
@@ -52,8 +53,8 @@ class SlafModule(LightningModule):
     `test_loss` and `test_<metric>`.
 
     Under a loader that offers `ordered()` batches of features (as `TableData`'s do), the statistics
-    of normalised activations are estimated once more over the training rows before each
-    validation; under other loaders their running averages serve.
+    of normalised activations are estimated once more over the training rows (of images, the first
+    2,048) before each validation; under other loaders their running averages serve.
 
     Checkpoints load with `SlafModule.load_from_checkpoint(path, weights_only=True)`.
 
@@ -181,8 +182,13 @@ class SlafModule(LightningModule):
         else:
             some = itertools.islice(iter(self.trainer.train_dataloader or ()), SOME_BATCHES)
             rows = (batch[0] for batch in some)
+        left = ESTIMATED_IMAGES if self.candidate.architecture.image else math.inf
         for x in rows:
-            yield (x.to(self.device) - self.mean) * self.scale
+            if left <= 0:
+                return
+            some = x if len(x) <= left else x[: int(left)]
+            yield (some.to(self.device) - self.mean) * self.scale
+            left -= len(some)
 
     def on_train_start(self) -> None:
         """Begin as a ReLU network under `warm_start`; a resumed training goes on where it was."""

@@ -80,6 +80,10 @@ class TensorBatches:
         return sizes
 
 
+ESTIMATED_IMAGES = 2048
+"""Images that statistics are estimated over: each has hundreds of places."""
+
+
 def evaluation_rows(x: Tensor) -> int:
     """Return how many rows of `x` `(rows, *)` to evaluate at once: 8,192, fewer of large images.
 

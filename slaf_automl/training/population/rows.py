@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from slaf_automl.training.data import TableData, TensorBatches
-from slaf_automl.training.data.batches import evaluation_rows
+from slaf_automl.training.data.batches import ESTIMATED_IMAGES, evaluation_rows
 
 Batch = tuple[Tensor, Tensor]
 """Standardised features `(rows, inputs)` and targets `(rows,)`."""
@@ -22,10 +22,12 @@ class Rows:
     Args:
         training: all training rows.
         validation: all validation rows.
+        images: whether the features are images'.
     """
 
     training: Batch
     validation: Batch
+    images: bool = False
 
     @staticmethod
     def of(data: TableData, *, images: bool = False) -> Rows:
@@ -40,7 +42,8 @@ class Rows:
             statistics = statistics.by_channel(data.info.image)
         mean, scale = statistics.mean.to(dtype), statistics.scale.to(dtype)
         (x, y), (x_validation, y_validation) = data.training, data.validation
-        return Rows(((x - mean) * scale, y), ((x_validation - mean) * scale, y_validation))
+        training, validation = (x - mean) * scale, (x_validation - mean) * scale
+        return Rows((training, y), (validation, y_validation), images)
 
     @property
     def device(self) -> torch.device:
@@ -68,6 +71,7 @@ class Rows:
         return list(batches)
 
     def ordered(self) -> Iterator[Tensor]:
-        """Iterate over the training rows' features in order, in large batches."""
+        """Iterate over the rows that statistics are estimated over, in order, in large batches."""
         x = self.training[0]
-        return iter(torch.split(x, evaluation_rows(x)))
+        some = x[:ESTIMATED_IMAGES] if self.images else x
+        return iter(torch.split(some, evaluation_rows(x)))

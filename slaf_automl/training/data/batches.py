@@ -53,7 +53,7 @@ class TensorBatches:
         self.sampler = None if seed is None else EpochPermutation(len(x), seed)
 
     def __len__(self) -> int:
-        return len(self._sizes())
+        return len(self.sizes())
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         # A generator, so that the order is drawn at the first batch: Lightning makes the iterator
@@ -62,13 +62,14 @@ class TensorBatches:
         if self.sampler is not None:
             order = self.sampler.permutation().to(x.device)
             x, y = x[order], y[order]
-        yield from zip(torch.split(x, self._sizes()), torch.split(y, self._sizes()), strict=True)
+        yield from zip(torch.split(x, self.sizes()), torch.split(y, self.sizes()), strict=True)
 
     def ordered(self) -> Iterator[Tensor]:
         """Iterate over the features alone, in order, in large batches."""
         return iter(torch.split(self.x, evaluation_rows(self.x)))
 
-    def _sizes(self) -> list[int]:
+    def sizes(self) -> list[int]:
+        """Return the rows of each batch."""
         rows, size = len(self.x), self.batch_size
         sizes = [size] * (rows // size)
         left = rows % size

@@ -75,7 +75,7 @@ class Population:
         self._forget_groups()
         self.workers = Workers(1)
         self._batch_size: int | None = None
-        self._drawn: dict[tuple[int, int], list[Batch]] = {}
+        self._drawn: dict[tuple[int, int], Sequence[Batch]] = {}
         self._within = False
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,6 +13,36 @@ from slaf_automl.training.data.batches import ESTIMATED_IMAGES, evaluation_rows
 
 Batch = tuple[Tensor, Tensor]
 """Standardised features `(rows, inputs)` and targets `(rows,)`."""
+
+
+_COPIED = 2**22
+"""Numbers of training rows that are copied once an epoch; of more, batches are gathered one by one:
+lanes of many epochs would hold many copies."""
+
+
+class GatheredBatches(Sequence[Batch]):
+    """The batches of an epoch, each gathered when it is asked for; the last one is kept.
+
+    Args:
+        batches: shuffled batches, at their epoch.
+    """
+
+    def __init__(self, batches: TensorBatches) -> None:
+        assert batches.sampler is not None
+        self._x, self._y = batches.x, batches.y
+        order = batches.sampler.permutation().to(self._x.device)
+        self._rows = torch.split(order, batches.sizes())
+        self._last: tuple[int, Batch] | None = None
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> Batch:  # type: ignore[override]
+        last = self._last
+        if last is None or last[0] != index:
+            rows = self._rows[index]
+            self._last = last = index, (self._x[rows], self._y[rows])
+        return last[1]
 
 
 @dataclass(frozen=True)
@@ -63,12 +93,14 @@ class Rows:
         """Return how many batches an epoch has."""
         return len(TensorBatches(*self.training, batch_size))
 
-    def epoch(self, batch_size: int, batch_seed: int, epoch: int) -> list[Batch]:
+    def epoch(self, batch_size: int, batch_seed: int, epoch: int) -> Sequence[Batch]:
         """Return the batches of one epoch in their order, as a training alone gets them."""
         batches = TensorBatches(*self.training, batch_size, batch_seed)
         assert batches.sampler is not None
         batches.sampler.set_epoch(epoch)
-        return list(batches)
+        if self.training[0].numel() <= _COPIED:
+            return list(batches)
+        return GatheredBatches(batches)
 
     def ordered(self) -> Iterator[Tensor]:
         """Iterate over the rows that statistics are estimated over, in order, in large batches."""

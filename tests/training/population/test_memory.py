@@ -7,7 +7,7 @@ import torch
 from lanes import assert_same, started, trained
 from small_tables import make_candidate, make_data, relu, slaf
 
-from slaf_automl.training.population import grouping, groups, stack
+from slaf_automl.training.population import grouping, groups, rows, stack
 
 
 @pytest.fixture
@@ -57,3 +57,14 @@ def test_a_lane_that_diverges_is_found_without_kept_passes(candidates, monkeypat
     standings = [population.standing(name) for name in population.names]
     assert [s.diverged for s in standings] == [False, False, True]
     assert all(torch.isfinite(torch.tensor(s.value)) for s in standings)
+
+
+def test_batches_that_are_gathered_one_by_one_are_the_same(double, candidates, monkeypatch):
+    data, some = candidates
+    monkeypatch.setattr(rows, "_COPIED", 0)
+    population = started(data, some[:2])
+    population.train_epoch()
+    population.start("5", some[5], 5)  # at another epoch
+    trained(population)
+    for name in population.names:
+        assert_same(population, name, some[int(name)], data, 1e-8)

@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -105,11 +105,14 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=64, help="of each of the two arms")
     parser.add_argument("--plain", type=int, default=12, help="candidates of the plain script")
     parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--population", type=int, help="of the search (default: the case's)")
     parser.add_argument(
         "--data-dir", type=Path, default=Path("data"), help="holds images/mnist.npz"
     )
     options = parser.parse_args()
     case = CASES[options.case]
+    if options.population is not None:
+        case = replace(case, population=options.population)
     rates: dict[str, list[float]] = defaultdict(list)
     for repeat in range(options.repeats):
         with tempfile.TemporaryDirectory() as temporary:

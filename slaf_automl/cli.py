@@ -80,27 +80,13 @@ def _parser() -> ArgumentParser:
 
 def _search_parser() -> ArgumentParser:
     parser = _Parser(description="Search for the best SLAF/ReLU mix within a budget.")
+    _add_study(parser)
     add = parser.add_argument
-    add("data", type=str, help="CSV file or sklearn:NAME")
-    add("--config", action="config", help="YAML file with these options")
-    add("--target", type=str | None, help="column to predict (default: the CSV's last)")
-    add("--budget", type=int | None, help="most values the network may store")
-    add("--macs", type=int | None, help="most multiply-accumulates for one example")
-    add("--relus", type=int | None, help="most ReLU and comparison evaluations for one example")
     add("--depth", type=int | None, help="greatest multiplicative depth: polynomials only")
-    add("--trials", type=int, default=64, help="finished trials of each arm")
-    add("--population", type=int | None, help="candidates trained at once (default: the space's)")
-    add("--space", type=str, default="mlp", help="name of a shipped space, or a YAML file")
-    add("--out", type=str, required=True, help="run folder; the same one again resumes or extends")
-    add("--seed", type=int, default=0, help="of sampling, initial weights and batches")
-    add("--task", type=str | None, help="classification or regression (default: by the target)")
-    add("--metric", type=str | None, help="what is optimised (default: accuracy or rmse)")
-    add("--split", type=int, default=0, help="number of the random split")
     yes_no = ActionYesNo(no_prefix="no-")
     add("--control", action=yes_no, default=True, help="search the all-ReLU arm too")
     add("--confirmations", type=int, default=5, help="fresh seeds each winner is trained with")
     add("--refit", action="store_true", help="train the winner on validation rows too, then export")
-    add("--timeout", type=float | None, help="seconds after which to conclude")
     add("--storage", type=str | None, help="Optuna storage URL (default: a file in the run folder)")
     add("--accelerator", type=str, default="auto", help="Lightning's word: auto, cpu, gpu, …")
     return parser
@@ -108,10 +94,18 @@ def _search_parser() -> ArgumentParser:
 
 def _front_parser() -> ArgumentParser:
     parser = _Parser(description="Search how much of the metric each size of network can give.")
+    _add_study(parser)
+    add = parser.add_argument
+    add("--costs", type=str, default="parameters", help="one or two of parameters, macs, relus")
+    add("--plot", type=str | None, help="HTML file to draw to (needs slaf-automl[report])")
+    return parser
+
+
+def _add_study(parser: ArgumentParser) -> None:
+    """Add what every search takes: data, limits, trials and where they are kept."""
     add = parser.add_argument
     add("data", type=str, help="CSV file or sklearn:NAME")
     add("--config", action="config", help="YAML file with these options")
-    add("--costs", type=str, default="parameters", help="one or two of parameters, macs, relus")
     add("--target", type=str | None, help="column to predict (default: the CSV's last)")
     add("--budget", type=int | None, help="most values the network may store")
     add("--macs", type=int | None, help="most multiply-accumulates for one example")
@@ -124,9 +118,7 @@ def _front_parser() -> ArgumentParser:
     add("--task", type=str | None, help="classification or regression (default: by the target)")
     add("--metric", type=str | None, help="what is optimised (default: accuracy or rmse)")
     add("--split", type=int, default=0, help="number of the random split")
-    add("--timeout", type=float | None, help="seconds after which to end")
-    add("--plot", type=str | None, help="HTML file to draw to (needs slaf-automl[report])")
-    return parser
+    add("--timeout", type=float | None, help="seconds after which to end with what there is")
 
 
 def _export_parser() -> ArgumentParser:

@@ -138,7 +138,11 @@ def test_an_unknown_basis_names_file_key_and_choices(quick_space, tmp_path, caps
         (["--split", "1"], "another content, target or split of the data"),
         (["--seed", "1"], "another seed"),
         (["--metric", "log_loss"], "another metric"),
-        (["--population", "2"], "another population: 16 there, 2 here"),
+        (
+            ["--population", "2"],
+            "another population: 16 there, 2 here; choose another folder (--out), or search "
+            "with --population 16 again",
+        ),
     ],
 )
 def test_a_run_of_another_search_is_refused(change, words, finished, quick_space, capsys):

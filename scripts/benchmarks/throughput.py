@@ -130,7 +130,9 @@ def main() -> int:
             many = search(common, "many", case.population, options.trials)
             single = search(common, "single", 1, max(4, options.trials // 4))
             every = max(1, len(many["candidates"]) // options.plain)
-            settings = {**common, "candidates": many["candidates"][::every]}
+            # Evenly over the epochs that they trained, so that the sample trains as long as all do.
+            ordered = sorted(many["candidates"], key=lambda candidate: candidate["epochs"])
+            settings = {**common, "candidates": ordered[every // 2 :: every]}
             plain, stripped = (
                 run(
                     [str(HERE / "plain_search.py")],

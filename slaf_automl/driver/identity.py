@@ -105,9 +105,10 @@ def require_same(stored: Mapping[str, Any], identity: Identity, where: str) -> N
             if key == "budget" and not (there.isdigit() and here.isdigit()):
                 word = "budget"
                 there, here = (_budget_in_words(s) for s in (stored.get(key), wanted[key]))
+            again = f"with --population {there}" if key == "population" else "for the same"
             raise StudyError(
                 f"{where} holds a study of another {word}: {there} there, {here} here",
-                remedy="choose another folder (--out), or search for the same again",
+                remedy=f"choose another folder (--out), or search {again} again",
             )
 
 

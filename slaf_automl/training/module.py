@@ -14,17 +14,17 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.nn import functional as F
 
-from slaf_automl.activations import SLAF, estimate_statistics, find_kind, hold_statistics
+from slaf_automl.activations import SLAF, estimate_statistics, find_kind
 from slaf_automl.activations.folding import Affine
 from slaf_automl.activations.pruning import effective_degree, shrink_elements
-from slaf_automl.activations.warm_start import project_rectified, rectify
 from slaf_automl.errors import SlafError
 from slaf_automl.networks import DeployedNetwork, Network, deploy, require_fit
 from slaf_automl.spec import Budget, Candidate, DataInfo
 from slaf_automl.training.data import TableStatistics
 from slaf_automl.training.data.batches import ESTIMATED_IMAGES
 from slaf_automl.training.metrics import find_metric, predictions
-from slaf_automl.training.routines import WARM_START, parameter_groups, rate_at, resting
+from slaf_automl.training.routines import parameter_groups, rate_at, resting
+from slaf_automl.training.stages import Stages
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -97,9 +97,9 @@ class SlafModule(LightningModule):
                 "metric": self.metric.name,
             }
         )
-        self._rectified = self._held = False
         generator = torch.Generator().manual_seed(seed)
         self.network = Network(self.candidate.architecture, generator)
+        self._stages = Stages(self.candidate.recipe, self.network, self._inputs)
         self.validation_metric = self.metric.build(self.info)
         inputs = len(self.info.features)
         self.register_buffer("mean", torch.zeros(inputs))
@@ -191,51 +191,22 @@ class SlafModule(LightningModule):
             left -= len(some)
 
     def on_train_start(self) -> None:
-        """Begin as a ReLU network under `warm_start`; a resumed training goes on where it was."""
-        share = self._share_of_warm_start()
-        # A training that stopped just before its projection has it still before it.
-        self._rectified = share > 0 and self._before(share, self.global_step - 1)
-        if self._rectified:
-            rectify(self.network)
-        if self.candidate.recipe.hold_statistics is not None:
-            self._held = not self._before(self.candidate.recipe.hold_statistics)
-            if self._held:
-                hold_statistics(self.network)
-
-    def _share_of_warm_start(self) -> float:
-        if self.candidate.recipe.routine != "warm_start":
-            return 0.0
-        if math.isinf(self.trainer.estimated_stepping_batches):
-            raise SlafError(
-                "routine warm_start in a training without an end",
-                remedy="give the Trainer max_epochs or max_steps",
-            )
-        return WARM_START
-
-    def _before(self, share: float, step: int | None = None) -> bool:
-        step = self.global_step if step is None else step
-        return step < share * self.trainer.estimated_stepping_batches
+        """Begin with the stage of the first step, or of the one that a resumed training is at."""
+        self._stages.begin(self.global_step, float(self.trainer.estimated_stepping_batches))
 
     @property
     def rectified(self) -> bool:
         """Whether its SLAFs still train as ReLU, under the routine `warm_start`."""
-        return self._rectified
+        return self._stages.rectified
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Turn ReLU into SLAF, and hold statistics, at the steps that the recipe says."""
-        if self._rectified and not self._before(WARM_START):
-            project_rectified(self.network, self._inputs())
-            self._rectified = False
-        share = self.candidate.recipe.hold_statistics
-        if not self._held and share is not None and not self._before(share):
-            estimate_statistics(self.network, self._inputs())
-            hold_statistics(self.network)
-            self._held = True
+        """Enter the stage of this step."""
+        self._stages.advance(self.global_step, float(self.trainer.estimated_stepping_batches))
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Take the proximal step of the coefficients' L1 penalty."""
         weight = self.candidate.recipe.coefficient_l1
-        if not weight or self._rectified:
+        if not weight or self.rectified:
             return
         for group in self.trainer.optimizers[0].param_groups:
             if group.get("name") == "coefficients":

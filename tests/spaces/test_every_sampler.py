@@ -62,7 +62,7 @@ SAMPLERS = {
 }
 
 
-@pytest.fixture(params=TABLE_SPACES, scope="module")
+@pytest.fixture(params=(*TABLE_SPACES, *IMAGE_SPACES), scope="module")
 def space(request):
     return SearchSpace.load(request.param)
 
@@ -110,6 +110,12 @@ SPACES["mlp by pattern"] = lambda: Candidates(
     SearchSpace(parse_space(by_pattern(document()), "space.yaml"))
 )
 SPACES |= {f"placement by {e}": functools.partial(Placements, e) for e in ENCODINGS}
+
+
+@pytest.fixture(params=TABLE_SPACES, scope="module")
+def table_space(request):
+    """A space small enough for its candidates to be counted by hand."""
+    return SearchSpace.load(request.param)
 
 
 @pytest.fixture(params=SPACES, scope="module")
@@ -175,10 +181,15 @@ def test_it_draws_from_the_flat_space(served, name):
     require_varied(study_of(served, SAMPLERS[name], flat))
 
 
-def test_partly_fixed_dimensions_stay_as_they_are_fixed(space):
-    fixed = {"slot0.activation": "slaf", "slot0.degree": 4}
+def test_partly_fixed_dimensions_stay_as_they_are_fixed(served):
+    # One that always has a SLAF, and a number that only SLAFs have.
+    wanted = {"slot0.activation": "slaf", "pattern": "all", "slot0.degree": 4, "degree": 4}
+    fixed = {n: v for n, v in wanted.items() if n in served.distributions()}
+    if "count" in served.distributions() and "pattern" not in fixed:
+        fixed["count"] = 2
     sampler = functools.partial(PartialFixedSampler, fixed, SAMPLERS["tpe group"]())
-    study = study_of(Candidates(space), sampler)
+    study = study_of(served, sampler)
+    assert len(fixed) == 2
     assert len(study.trials) == TRIALS
     for trial in study.trials:
         assert fixed.items() <= trial.params.items()
@@ -191,13 +202,14 @@ def ends(distribution):
     return [distribution.low, distribution.high]
 
 
-def test_a_grid_is_gone_through_once(space):
+def test_a_grid_is_gone_through_once(table_space):
+    distributions = table_space.distributions(DIGITS, BUDGET)
     searched = ("depth", "slot0.activation", "slot1.activation", "learning_rate")
     grid = {
         name: ends(distribution)[: 2 if name in searched else 1]
-        for name, distribution in space.distributions(DIGITS, BUDGET).items()
+        for name, distribution in distributions.items()
     }
-    study = study_of(Candidates(space), lambda: GridSampler(grid, seed=0))
+    study = study_of(Candidates(table_space), lambda: GridSampler(grid, seed=0))
     # A grid is flat: where slot 1 is not asked for, its two values give one candidate twice.
     assert len(study.trials) == 2 ** len(searched)
     assert len({str(trial.params) for trial in study.trials}) == 12
@@ -230,10 +242,10 @@ def test_brute_force_needs_a_space_without_continuous_dimensions(space):
     assert len({str(trial.params) for trial in study.trials}) == len(study.trials) == TRIALS
 
 
-def test_brute_force_ends_when_every_candidate_was_drawn(space):
+def test_brute_force_ends_when_every_candidate_was_drawn(table_space):
     few = {"slot.basis": "chebyshev", "slot.degree": 3, "slot.hybrid": 0.0, "sharing": "layer"}
     few |= {"start": "identity", "normaliser": "element", "routine": "joint", "clip": 3.0}
-    small = discrete(space, depth=2, shape="constant", **few)
+    small = discrete(table_space, depth=2, shape="constant", **few)
     study = study_of(Candidates(small), lambda: BruteForceSampler(seed=0))
     kinds = {tuple(sorted(trial.params.items())) for trial in study.trials}
     assert len(study.trials) == len(kinds) == 4  # two slots, each ReLU or SLAF

@@ -21,6 +21,7 @@ from slaf_automl.training.population.groups import Groups
 from slaf_automl.training.population.lane import Lane
 from slaf_automl.training.population.losses import Objective
 from slaf_automl.training.population.rows import Batch, Rows
+from slaf_automl.training.population.saved import require_own, require_same_lane, saved
 from slaf_automl.training.population.standing import Standing
 from slaf_automl.training.population.workers import Workers
 
@@ -153,15 +154,7 @@ class Population:
         if state is None:
             self._lanes[name] = self._new(name, candidate, seed, order)
             return
-        if (state["candidate"], state["seed"], state["batch_seed"]) != (
-            candidate.to_json(),
-            seed,
-            order,
-        ):
-            raise SlafError(
-                f"the state of another candidate or seed for lane {name!r}",
-                expected="a state of the same candidate and seeds",
-            )
+        require_same_lane(state, name, candidate, seed, order)
         self._lanes[name] = Lane.load({**state, "name": name}, self.steps).to(self.device)
 
     def _new(self, name: str, candidate: Candidate, seed: int, batch_seed: int) -> Lane:
@@ -279,13 +272,12 @@ class Population:
         """
         self._require_whole_epoch()
         self._groups.write_back()
-        return {
-            "schema": 1,
-            "batch_size": self._batch_size,
-            "batch_seed": self._batch_seed,
-            "data": self.data.fingerprint(),
-            "lanes": [lane.state() for lane in self._lanes.values()],
-        }
+        return saved(
+            self._lanes.values(),
+            batch_size=self._batch_size,
+            batch_seed=self._batch_seed,
+            data=self.data.fingerprint(),
+        )
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a state, bit for bit if it is of this machine and composition.
@@ -293,18 +285,7 @@ class Population:
         Raises:
             SlafError: a state of a newer version, or of other data or batches.
         """
-        if state["schema"] != 1:
-            raise SlafError(
-                f"a population's state of schema {state['schema']}", expected="schema 1"
-            )
-        for what, mine in (
-            ("data", self.data.fingerprint()),
-            ("batch_seed", self._batch_seed),
-        ):
-            if state[what] != mine:
-                raise SlafError(
-                    f"a population's state with {what} {state[what]!r}", expected=repr(mine)
-                )
+        require_own(state, batch_seed=self._batch_seed, data=self.data.fingerprint())
         self._batch_size = state["batch_size"]
         lanes = [Lane.load(one, self.steps).to(self.device) for one in state["lanes"]]
         self._lanes = {lane.name: lane for lane in lanes}

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from slaf_automl.activations.channels import Moments, along, batch_moments, normalised
 from slaf_automl.activations.folding import Affine, Folded
+from slaf_automl.activations.passes import RECTIFIED, Passes, Rectifier, Source, Statistics
 from slaf_automl.activations.statistics import EPSILON, InputNormaliser, RunningMoments
 from slaf_automl.errors import ActivationError
 
@@ -36,6 +37,7 @@ class NormalisedReLU(nn.Module):
             else None
         )
         self.after = RunningMoments((channels,)) if normaliser == "element" else None
+        self._passes = Passes(RECTIFIED)
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the normalised ReLU."""
@@ -56,6 +58,20 @@ class NormalisedReLU(nn.Module):
             mean, variance = self.after.snapshot()
             scale = torch.rsqrt(variance + EPSILON)
         return along(scale, y, self.channel_dim) * (y - along(mean, y, self.channel_dim))
+
+    def beside(self, dtype: torch.dtype) -> Rectifier | None:
+        """Return what it takes to evaluate it with a SLAF in one go; None in another precision."""
+        before = self.before
+        affine: tuple[Tensor | None, Tensor | None] = (None, None)
+        inputs = None if before is None else before.moments
+        source = Source.BATCH if before is None or not before.frozen else Source.FOLLOW
+        if before is not None:
+            if before.weight.dtype != dtype:
+                return None
+            affine = before.weight, before.bias
+        training = self.training if before is None else before.training
+        statistics = Statistics.of((inputs, self.after), source, "", training=training)
+        return Rectifier(self._passes, self.channels, affine, statistics)
 
     def fold(self) -> Folded:
         """Take the evaluation-mode function apart: affine, ReLU, affine."""

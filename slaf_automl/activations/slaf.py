@@ -192,13 +192,35 @@ class SLAF(nn.Module):
         dim = self._require_input(x)
         if self.learned == self.channels:
             return self._learned(x, dim)
-        smooth, rest = torch.split(x, [self.learned, self.channels - self.learned], dim)
         assert self.rectifier is not None
+        if not self.rectified and x.dtype in (torch.float32, torch.float64):
+            other = self.rectifier.beside(x.dtype)
+            found = None if other is None else self._passes.beside(x, dim, *self._terms(x), other)
+            if found is not None:
+                return self._required(*found)
+        smooth, rest = torch.split(x, [self.learned, self.channels - self.learned], dim)
         return torch.cat([self._learned(smooth, dim), self.rectifier(rest)], dim)
 
     def _learned(self, x: Tensor, channel_dim: int) -> Tensor:
         if self.rectified:  # see warm_start.py
             return torch.relu(x if self.before is None else self.before(x))
+        parameters, statistics = self._terms(x)
+        dtype = parameters.bias.dtype
+        given = x if x.dtype == dtype else x.to(dtype)
+        y = self._required(*self._passes(given, channel_dim, parameters, statistics))
+        return y if y.dtype == x.dtype else y.to(x.dtype)
+
+    def _required(self, y: Tensor, finite: bool) -> Tensor:
+        if not finite and self.training:
+            raise NonFiniteError(
+                f"{self.slot or 'a SLAF'} in training: its input or its output is not finite",
+                remedy="lower the learning rate or the degree, clip gradients or inputs, "
+                "or check the data for NaN",
+            )
+        return y
+
+    def _terms(self, x: Tensor) -> tuple[Parameters, Statistics]:
+        """Return what is learned, in the precision of the arithmetic, and the statistics."""
         dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
         # nn.Module's own attribute look-up is slow where every microsecond counts.
         own, parts = self._parameters, self._modules
@@ -216,37 +238,10 @@ class SLAF(nn.Module):
         elements = parts.get("moments")
         statistics = NO_STATISTICS
         if inputs is not None or elements is not None:
-            statistics = self._statistics(
-                cast(RunningMoments | None, inputs),
-                cast(RunningMoments | None, elements),
-                self.training if before is None else before.training,
-            )
-        given = x if x.dtype == dtype else x.to(dtype)
-        y, finite = self._passes(given, channel_dim, parameters, statistics)
-        if not finite and self.training:
-            raise NonFiniteError(
-                f"{self.slot or 'a SLAF'} in training: its input or its output is not finite",
-                remedy="lower the learning rate or the degree, clip gradients or inputs, "
-                "or check the data for NaN",
-            )
-        return y if y.dtype == x.dtype else y.to(x.dtype)
-
-    def _statistics(
-        self,
-        inputs: RunningMoments | None,
-        elements: RunningMoments | None,
-        training: bool,
-    ) -> Statistics:
-        """Where statistics come from in this pass."""
-        sources = []
-        for running, source in ((inputs, self._input_source), (elements, Source.BATCH)):
-            if running is None:
-                source = Source.NONE
-            elif not training or running.idle:
-                running.require_set(self.slot)
-                source = Source.CONSTANT
-            sources.append(source)
-        return Statistics((sources[0], sources[1]), (inputs, elements))
+            running = cast(RunningMoments | None, inputs), cast(RunningMoments | None, elements)
+            training = self.training if before is None else before.training
+            statistics = Statistics.of(running, self._input_source, self.slot, training=training)
+        return parameters, statistics
 
     def _require_input(self, x: Tensor) -> int:
         """Return where the channels are, counted from the front."""

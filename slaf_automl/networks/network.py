@@ -52,8 +52,19 @@ class Network(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Evaluate `(N, inputs)` to `(N, outputs)`."""
         if self.layout.image is not None:
-            x = x.reshape(-1, *self.layout.image).contiguous(memory_format=torch.channels_last)
+            x = channels_innermost(x.reshape(-1, *self.layout.image))
         return run(self.layout.steps, x, Modules(self.layers, self.slots, self.norms))
+
+
+def channels_innermost(x: Tensor) -> Tensor:
+    """Return `(N, C, H, W)` with the channels innermost in memory, and strides that say so.
+
+    PyTorch takes a single channel for either order, but its strides as they are, by which
+    convolutions choose the order of all that follows.
+    """
+    if x.shape[1] == 1:
+        return x.contiguous().squeeze(1).unsqueeze(-1).permute(0, 3, 1, 2)
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def _initialised(layer: Layer, generator: torch.Generator) -> nn.Module:
@@ -63,7 +74,7 @@ def _initialised(layer: Layer, generator: torch.Generator) -> nn.Module:
     """
     module = unset_layer(layer)
     if isinstance(module, nn.Conv2d):
-        module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)
+        module.weight.data = channels_innermost(module.weight.data)
     fan_in = layer.weights // layer.outputs
     with torch.no_grad():
         module.weight.normal_(0.0, math.sqrt(2.0 / fan_in), generator=generator)

@@ -20,6 +20,7 @@ from slaf_automl.spec.codec import require_integer
 from slaf_automl.training.baselines import constant_value
 from slaf_automl.training.callbacks import BestWeights, DivergenceGuard, Rungs, StopWhenAsked
 from slaf_automl.training.data import TableData, TensorBatches
+from slaf_automl.training.heap import kept_heap
 from slaf_automl.training.metrics import find_metric
 from slaf_automl.training.module import SlafModule
 
@@ -106,7 +107,7 @@ def fit(
     stop = StopWhenAsked(watch.stopping)
     order = seed if batch_seed is None else batch_seed
     began = time.monotonic()
-    with quiet_lightning():
+    with quiet_lightning(), kept_heap(candidate.architecture.image is not None):
         trainer = bare_trainer(
             recipe.epochs if epochs is None else epochs, accelerator, [stop, guard, best, rungs]
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,7 +20,7 @@ from slaf_automl.errors import SlafError
 from slaf_automl.networks import DeployedNetwork, Network, deploy, require_fit
 from slaf_automl.spec import Budget, Candidate, DataInfo
 from slaf_automl.training.data import TableStatistics
-from slaf_automl.training.data.batches import ESTIMATED_IMAGES
+from slaf_automl.training.data.batches import some_images
 from slaf_automl.training.metrics import find_metric, predictions
 from slaf_automl.training.routines import parameter_groups, rate_at, resting
 from slaf_automl.training.stages import Stages
@@ -182,13 +181,8 @@ class SlafModule(LightningModule):
         else:
             some = itertools.islice(iter(self.trainer.train_dataloader or ()), SOME_BATCHES)
             rows = (batch[0] for batch in some)
-        left = ESTIMATED_IMAGES if self.candidate.architecture.image else math.inf
-        for x in rows:
-            if left <= 0:
-                return
-            some = x if len(x) <= left else x[: int(left)]
-            yield (some.to(self.device) - self.mean) * self.scale
-            left -= len(some)
+        for x in some_images(rows) if self.candidate.architecture.image else rows:
+            yield (x.to(self.device) - self.mean) * self.scale
 
     def on_train_start(self) -> None:
         """Begin with the stage of the first step, or of the one that a resumed training is at."""

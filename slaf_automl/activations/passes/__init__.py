@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from slaf_automl.activations.passes.apply import NO_STATISTICS, Passes, Statistics
+from slaf_automl.activations.passes.apply import NO_STATISTICS, Passes, Rectifier, Statistics
 from slaf_automl.activations.passes.compiler import compiled_ahead
 from slaf_automl.activations.passes.form import Form, Source
+from slaf_automl.activations.passes.rectified import RECTIFIED
 
-__all__ = ["NO_STATISTICS", "Form", "Passes", "Source", "Statistics", "compiled_ahead"]
+__all__ = [
+    "NO_STATISTICS",
+    "RECTIFIED",
+    "Form",
+    "Passes",
+    "Rectifier",
+    "Source",
+    "Statistics",
+    "compiled_ahead",
+]

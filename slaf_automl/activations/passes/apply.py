@@ -10,10 +10,13 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 from slaf_automl.activations.channels import Moments
+from slaf_automl.activations.passes.beside import Beside, FusedBeside
 from slaf_automl.activations.passes.compiler import kernel
 from slaf_automl.activations.passes.form import Form, Source
-from slaf_automl.activations.passes.fused import Buffers, Call, Fused, Plan, dense, evaluate
+from slaf_automl.activations.passes.fused import Buffers, Call, Fused, dense, evaluate
+from slaf_automl.activations.passes.plan import Plan
 from slaf_automl.activations.passes.recomputed import Recomputed
+from slaf_automl.activations.passes.rectified import RECTIFIED
 from slaf_automl.activations.passes.written import Parameters, Settled, written_out
 from slaf_automl.activations.statistics import RunningMoments
 
@@ -29,6 +32,35 @@ class Statistics(NamedTuple):
     sources: tuple[Source, Source]
     running: tuple[RunningMoments | None, RunningMoments | None]
 
+    @staticmethod
+    def of(
+        running: tuple[RunningMoments | None, RunningMoments | None],
+        input_source: Source,
+        slot: str,
+        *,
+        training: bool,
+    ) -> Statistics:
+        """Return where statistics come from in a pass.
+
+        Args:
+            running: moments of the input and of the elements.
+            input_source: of the input's in training.
+            slot: what to call the layer in messages.
+            training: whether it trains.
+
+        Raises:
+            ActivationError: statistics that are needed and were never set.
+        """
+        sources = []
+        for moments, source in zip(running, (input_source, Source.BATCH), strict=True):
+            if moments is None:
+                source = Source.NONE
+            elif not training or moments.idle:
+                moments.require_set(slot)
+                source = Source.CONSTANT
+            sources.append(source)
+        return Statistics((sources[0], sources[1]), running)
+
     @property
     def pairs(self) -> tuple[tuple[Source, RunningMoments | None], ...]:
         """Source and running moments of input and elements."""
@@ -37,6 +69,15 @@ class Statistics(NamedTuple):
 
 NO_STATISTICS = Statistics((Source.NONE, Source.NONE), (None, None))
 """Of a SLAF that normalises nothing."""
+
+
+class Rectifier(NamedTuple):
+    """A ReLU that stands beside a SLAF: its passes, channels, gain and offset, and statistics."""
+
+    passes: Passes
+    channels: int
+    affine: tuple[Tensor | None, Tensor | None]
+    statistics: Statistics
 
 
 @dataclass
@@ -84,6 +125,47 @@ class Passes:
         y = self._recomputed(x, channel_dim, parameters, statistics)
         return y, y.device.type != "cpu" or bool(torch.isfinite(y.detach()).all())
 
+    def beside(
+        self,
+        x: Tensor,
+        channel_dim: int,
+        parameters: Parameters,
+        statistics: Statistics,
+        other: Rectifier,
+    ) -> tuple[Tensor, bool] | None:
+        """Evaluate on the first channels, and a rectifier on the others, without a copy.
+
+        Args:
+            x: `(N, C, *)`, channels at `channel_dim` ≥ 0, of the parameters' dtype.
+            channel_dim: where the channels are.
+            parameters: what is learned.
+            statistics: of input and elements.
+            other: the rectifier.
+
+        Returns:
+            Both parts, and False where they are known not to be finite; None where only the two
+            evaluated apart will do.
+        """
+        if (
+            torch.compiler.is_compiling()
+            or torch._C._are_functorch_transforms_active()
+            or torch._C._get_tracing_state() is not None
+        ):
+            return None
+        both = statistics.running + other.statistics.running
+        if any(running is not None and running.pooling for running in both):
+            return None
+        plan = self._plan(x, statistics)
+        other_plan = None if plan is None else other.passes._plan(x, other.statistics)
+        if plan is None or other_plan is None:
+            return None
+        x = dense(x, channel_dim)
+        learned = x.shape[channel_dim] - other.channels
+        buffers = _buffers(statistics), _buffers(other.statistics)
+        call = Beside((plan, other_plan), channel_dim, learned, buffers)
+        y: Tensor = FusedBeside.apply(x, *parameters, *other.affine, call)  # type: ignore[no-untyped-call]
+        return y, call.finite
+
     def _plan(self, x: Tensor, statistics: Statistics) -> Plan | None:
         if x.device.type != "cpu" or type(x) not in (Tensor, nn.Parameter):
             return None
@@ -95,10 +177,11 @@ class Passes:
             return self._plans[key]
         form = self.form
         moments = statistics.running[0] or statistics.running[1]
-        found = kernel(form.degree, x.dtype) if form.basis.polynomial else None
+        rectified = form == RECTIFIED
+        found = kernel(form.degree, x.dtype) if form.basis.polynomial or rectified else None
         momentum, settle = (0.0, 0) if moments is None else (moments.momentum, moments.settle)
-        sources = statistics.sources
-        plan = None if found is None else Plan.of(found, form, sources, momentum, settle)
+        sources, make = statistics.sources, Plan.rectified if rectified else Plan.of
+        plan = None if found is None else make(found, form, sources, momentum, settle)
         self._plans[key] = plan
         return plan
 
@@ -169,10 +252,7 @@ def _compiled(
     inputs, elements = statistics.running
     if (inputs is not None and inputs.pooling) or (elements is not None and elements.pooling):
         return _pooled(plan, x, channel_dim, parameters, statistics)
-    buffers: Buffers = (
-        None if inputs is None else inputs.buffers_of(),
-        None if elements is None else elements.buffers_of(),
-    )
+    buffers = _buffers(statistics)
     if torch.is_grad_enabled():
         call = Call(plan, channel_dim, buffers)
         # Function.apply itself only serves torch.func, which __call__ has turned away; going past
@@ -181,6 +261,14 @@ def _compiled(
         return y, call.finite
     y, _, good = evaluate(plan, x, channel_dim, parameters, buffers)
     return y, good
+
+
+def _buffers(statistics: Statistics) -> Buffers:
+    inputs, elements = statistics.running
+    return (
+        None if inputs is None else inputs.buffers_of(),
+        None if elements is None else elements.buffers_of(),
+    )
 
 
 @torch.no_grad()

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import ctypes
-import functools
-import math
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from slaf_automl.activations.passes.compiler import Kernel
-from slaf_automl.activations.passes.form import Form, Source, row_terms
+from slaf_automl.activations.passes.form import Source
+from slaf_automl.activations.passes.plan import Plan
 from slaf_automl.activations.passes.written import Parameters, Settled, written_out
 from slaf_automl.errors import ActivationError
 
-_MANY = 65_536
-"""From so many values on, threads earn what they cost."""
-
-_Layout = ctypes.c_int64 * 6
 _State = ctypes.c_void_p * 10
 
 
@@ -31,94 +24,11 @@ Buffers = tuple[Running, Running]
 """Running statistics that a pass moves: `(C,)` of the input, `(C, degree)` of the elements."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Compiled passes and their constant arguments, for one form and one pair of sources."""
+class Part(NamedTuple):
+    """Some channels of a tensor that lie side by side."""
 
-    kernel: Kernel
-    form: Form
-    sources: tuple[Source, Source]
-    setting: Any
-    address: int
-    width: int
-    layouts: dict[tuple[Any, ...], tuple[int, int, Any]] = field(default_factory=dict)
-
-    @staticmethod
-    def of(
-        kernel: Kernel, form: Form, sources: tuple[Source, Source], momentum: float, settle: int
-    ) -> Plan:
-        """Return the plan; FOLLOW ends after `settle` values, 0 for never."""
-        return Plan._with(_setting(form), kernel, form, sources, momentum, settle)
-
-    @staticmethod
-    def rectified(
-        kernel: Kernel, form: Form, sources: tuple[Source, Source], momentum: float, settle: int
-    ) -> Plan:
-        """Return the plan of max(x̂, 0), for a form of degree 1: v is clipped from below."""
-        setting = _structure(1)()
-        setting.matrix[:] = setting.monomials[:] = [0.0, 1.0]
-        setting.series[:] = row_terms(1).ravel().tolist()
-        # At 0 the slope of ReLU is 0, while a clipped SLAF has one at the ends of its range.
-        setting.low, setting.high, setting.edge = 0.0, math.inf, 0.0
-        setting.unit, setting.epsilon = 1.0, form.epsilon
-        return Plan._with(setting, kernel, form, sources, momentum, settle)
-
-    @staticmethod
-    def _with(
-        setting: Any,
-        kernel: Kernel,
-        form: Form,
-        sources: tuple[Source, Source],
-        momentum: float,
-        settle: int,
-    ) -> Plan:
-        setting.momentum, setting.settle = momentum, settle
-        setting.input, setting.element = sources
-        address, width = ctypes.addressof(setting), 6 + 3 * form.degree
-        return Plan(kernel, form, sources, setting, address, width)
-
-    def layout(self, x: Tensor, channel_dim: int, rows: int) -> tuple[int, int]:
-        """Return the address of the C layout of `x`, and its channels; one is kept per shape."""
-        key = (x.shape, x.stride(), channel_dim, rows, torch.get_num_threads())
-        found = self.layouts.get(key)
-        if found is None:
-            shape, channels = x.shape, x.shape[channel_dim]
-            outer, inner = math.prod(shape[:channel_dim]), math.prod(shape[channel_dim + 1 :])
-            if not x.is_contiguous():  # channels last: the channels are innermost
-                outer, inner = outer * inner, 1
-            threads = key[-1] if x.numel() >= _MANY else 1
-            layout = _Layout(outer, channels, inner, rows, threads, channels * inner)
-            found = (ctypes.addressof(layout), channels, layout)
-            if len(self.layouts) >= 64:  # Ragged batches must not pile up.
-                self.layouts.clear()
-            self.layouts[key] = found
-        return found[0], found[1]
-
-
-@functools.cache
-def _structure(degree: int) -> type[Any]:
-    real = ctypes.c_double
-
-    class Setting(ctypes.Structure):
-        _fields_ = [
-            ("matrix", real * (degree * (degree + 1))),
-            ("monomials", real * (degree * (degree + 1))),
-            ("series", real * (degree + 1) ** 2),
-            *((name, real) for name in ("low", "high", "edge", "unit", "epsilon", "momentum")),
-            *((name, ctypes.c_int64) for name in ("settle", "input", "element")),
-        ]
-
-    return Setting
-
-
-def _setting(form: Form) -> Any:
-    setting = _structure(form.degree)()
-    setting.matrix[:] = form.rows()[1:].ravel().tolist()
-    setting.monomials[:] = form.monomials()[1:].ravel().tolist()
-    setting.series[:] = row_terms(form.degree).ravel().tolist()
-    setting.low, setting.high, setting.edge = -form.limit, form.limit, math.nan
-    setting.unit, setting.epsilon = 1.0 / form.reach, form.epsilon
-    return setting
+    first: int
+    channels: int
 
 
 def dense(x: Tensor, channel_dim: int) -> Tensor:
@@ -140,10 +50,26 @@ def evaluate(
     buffers: Buffers,
 ) -> tuple[Tensor, Tensor, bool]:
     """Evaluate a dense `x` without autograd and move the buffers; returns y, the table, finite?"""
-    coefficients, bias, gain, offset = parameters
-    address, channels = plan.layout(x, channel_dim, bias.shape[0])
     y = torch.empty_like(x)
-    table = torch.empty(channels, plan.width, dtype=torch.float64)
+    part = Part(0, x.shape[channel_dim])
+    table, finite = run_forward(plan, x, y, channel_dim, part, parameters, buffers)
+    return y, table, finite
+
+
+def run_forward(
+    plan: Plan,
+    x: Tensor,
+    y: Tensor,
+    channel_dim: int,
+    part: Part,
+    parameters: tuple[Tensor, Tensor, Tensor | None, Tensor | None],
+    buffers: Buffers,
+) -> tuple[Tensor, bool]:
+    """Evaluate a part of a dense `x` into the same part of `y`; returns the table, finite?"""
+    coefficients, bias, gain, offset = parameters
+    address, inner = plan.layout(x, channel_dim, bias.shape[0], part.channels)
+    start = part.first * inner * x.element_size()
+    table = torch.empty(part.channels, plan.width, dtype=torch.float64)
     state = _State(coefficients.data_ptr(), bias.data_ptr())
     if gain is not None and offset is not None:
         state[2], state[3] = gain.data_ptr(), offset.data_ptr()
@@ -153,11 +79,51 @@ def evaluate(
     if elements is not None:
         state[7], state[8], state[9] = (t.data_ptr() for t in elements)
     status = plan.kernel.forward(
-        plan.address, address, state, x.data_ptr(), y.data_ptr(), table.data_ptr()
+        plan.address, address, state, x.data_ptr() + start, y.data_ptr() + start, table.data_ptr()
     )
     if status < 0:
         raise _no_memory()
-    return y, table, status == 0
+    return table, status == 0
+
+
+def run_backward(
+    plan: Plan,
+    tensors: tuple[Tensor, Tensor, Tensor],
+    channel_dim: int,
+    part: Part,
+    parameters: tuple[Tensor, Tensor, Tensor | None, Tensor | None],
+    table: Tensor,
+) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+    """Write the gradient of a part of x; returns those of the parameters.
+
+    Args:
+        plan: the plan of the forward pass.
+        tensors: x, the gradient of y, and where that of x is written to, all with x's strides.
+        channel_dim: where the channels are.
+        part: of the channels.
+        parameters: those of the forward pass.
+        table: what the forward pass returned.
+    """
+    coefficients, bias, gain, offset = parameters
+    x = tensors[0]
+    address, inner = plan.layout(x, channel_dim, bias.shape[0], part.channels)
+    start = part.first * inner * x.element_size()
+    ga, gb = torch.empty_like(coefficients), torch.empty_like(bias)
+    gg = None if gain is None else torch.empty_like(gain)
+    go = None if offset is None else torch.empty_like(offset)
+    status = plan.kernel.backward(
+        plan.address,
+        address,
+        *(tensor.data_ptr() + start for tensor in tensors),
+        table.data_ptr(),
+        ga.data_ptr(),
+        gb.data_ptr(),
+        None if gg is None else gg.data_ptr(),
+        None if go is None else go.data_ptr(),
+    )
+    if status < 0:
+        raise _no_memory()
+    return ga, gb, gg, go
 
 
 def _no_memory() -> ActivationError:
@@ -203,35 +169,19 @@ class Fused(Function):
         plan, channel_dim = ctx.call.plan, ctx.call.channel_dim
         x, table, coefficients, bias, *affine = ctx.saved_tensors
         gain, offset = affine or (None, None)
+        parameters = Parameters(coefficients, bias, gain, offset)
         if torch.is_grad_enabled():  # create_graph
-            parameters = Parameters(coefficients, bias, gain, offset)
-            return _differentiable(plan, x, channel_dim, parameters, table, gradients[0])
+            found = differentiable(plan, x, channel_dim, parameters, table, gradients[0])
+            return *found, None
         g = gradients[0]
         if g.stride() != x.stride():
             g = torch.empty_like(x).copy_(g)
-        address, _ = plan.layout(x, channel_dim, bias.shape[0])
-        gx, ga, gb = torch.empty_like(x), torch.empty_like(coefficients), torch.empty_like(bias)
-        gg = go = None
-        if gain is not None:
-            gg, go = torch.empty_like(gain), torch.empty_like(gain)
-        status = plan.kernel.backward(
-            plan.address,
-            address,
-            x.data_ptr(),
-            g.data_ptr(),
-            gx.data_ptr(),
-            table.data_ptr(),
-            ga.data_ptr(),
-            gb.data_ptr(),
-            None if gg is None else gg.data_ptr(),
-            None if go is None else go.data_ptr(),
-        )
-        if status < 0:
-            raise _no_memory()
-        return gx, ga, gb, gg, go, None
+        gx, part = torch.empty_like(x), Part(0, x.shape[channel_dim])
+        found = run_backward(plan, (x, g, gx), channel_dim, part, parameters, table)
+        return gx, *found, None
 
 
-def _differentiable(
+def differentiable(
     plan: Plan, x: Tensor, channel_dim: int, parameters: Parameters, table: Tensor, g: Tensor
 ) -> tuple[Tensor | None, ...]:
     """The same gradients from the written-out formula, with a graph of their own."""
@@ -247,7 +197,6 @@ def _differentiable(
         x, channel_dim, plan.form, plan.sources, parameters, settled_input, settled_elements
     )
     found = iter(torch.autograd.grad(y, inputs, g, create_graph=True))
-    return (
-        *(next(found) if t is not None and t.requires_grad else None for t in (x, *parameters)),
-        None,
+    return tuple(
+        next(found) if t is not None and t.requires_grad else None for t in (x, *parameters)
     )

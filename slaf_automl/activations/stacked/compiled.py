@@ -12,10 +12,10 @@ from torch import Tensor
 
 from slaf_automl.activations.passes.compiler import Kernel, kernel
 from slaf_automl.activations.passes.form import Form, Source
-from slaf_automl.activations.passes.fused import Plan
+from slaf_automl.activations.passes.plan import Plan
+from slaf_automl.activations.passes.rectified import RECTIFIED
 from slaf_automl.activations.stacked.memory import Flow, Memory, Running
 from slaf_automl.activations.stacked.part import Mode, Part, Statistic
-from slaf_automl.activations.stacked.rectified import RECTIFIED
 from slaf_automl.errors import ActivationError
 
 _Layout = ctypes.c_int64 * 6

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from torch import nn
 
 from slaf_automl.activations.passes import Form, Source
+from slaf_automl.activations.passes.rectified import RECTIFIED
 from slaf_automl.activations.rectifier import NormalisedReLU
 from slaf_automl.activations.slaf import SLAF
-from slaf_automl.activations.stacked.rectified import RECTIFIED
 from slaf_automl.activations.statistics import InputNormaliser, RunningMoments
 from slaf_automl.errors import ActivationError
 

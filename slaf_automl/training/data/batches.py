@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -93,6 +93,36 @@ def evaluation_rows(x: Tensor) -> int:
         (8192, 1337)
     """
     return min(8192, max(128, 2**20 // max(1, x[0].numel()))) if len(x) else 8192
+
+
+def image_rows(x: Tensor) -> int:
+    """Return how many images `(rows, features)` to evaluate at once: 32 to 2,048.
+
+    The maps of a few dozen stay in a processor's cache; those of a thousand do not, and take twice
+    the time. An accelerator is full with them too.
+
+    Example:
+        >>> image_rows(torch.empty(1, 64)), image_rows(torch.empty(1, 784))
+        (784, 64)
+    """
+    return min(ESTIMATED_IMAGES, max(32, 50_176 // max(1, x[0].numel()))) if len(x) else 32
+
+
+def some_images(batches: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Yield the images that statistics are estimated over, `ESTIMATED_IMAGES` at most, cut anew.
+
+    Args:
+        batches: images in order, `(rows, features)` each.
+    """
+    found, count = [], 0
+    for x in batches:
+        found.append(x[: ESTIMATED_IMAGES - count])
+        count += len(found[-1])
+        if count == ESTIMATED_IMAGES:
+            break
+    if found:
+        x = torch.cat(found)
+        yield from torch.split(x, image_rows(x))
 
 
 def _mix(seed: int, epoch: int) -> int:

@@ -13,6 +13,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from slaf_automl.spec import Candidate, TrialResult
 from slaf_automl.training.data import TableData
 from slaf_automl.training.fit import Fit, bare_trainer, quiet_lightning
+from slaf_automl.training.heap import kept_heap
 from slaf_automl.training.population.module import PopulationModule, Start
 from slaf_automl.training.population.population import Population
 from slaf_automl.training.population.standing import Standing
@@ -21,7 +22,7 @@ from slaf_automl.training.population.workers import Workers
 
 def train(module: PopulationModule, accelerator: str) -> None:
     """Let a Trainer train a population until nothing is left to train, or it is stopped."""
-    with quiet_lightning():
+    with quiet_lightning(), kept_heap(module.population.images):
         trainer = bare_trainer(-1, accelerator, [])
         # Lightning leaves at SIGTERM; whoever supervises decides what that means.
         with Workers(torch.get_num_threads()) as workers, contextlib.suppress(SIGTERMException):

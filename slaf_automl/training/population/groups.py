@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -16,7 +15,7 @@ from slaf_automl.training.population.lane import Lane
 from slaf_automl.training.population.losses import Objective
 from slaf_automl.training.population.single_group import SingleGroup
 from slaf_automl.training.population.stacked_group import StackedGroup
-from slaf_automl.training.population.workers import Workers, balanced
+from slaf_automl.training.population.workers import Workers
 
 _log = logging.getLogger("slaf_automl")
 
@@ -44,10 +43,9 @@ class Groups:
         self._objective, self._ordered = objective, ordered
         self._together, self._rows, self._compiled = together, rows, compiled
         self._groups: list[Group] = []
-        self._shares: list[list[int]] = []
 
-    def arrange(self, lanes: Sequence[Lane], threads: int) -> None:
-        """Group the lanes, and share the groups out to threads."""
+    def arrange(self, lanes: Sequence[Lane]) -> None:
+        """Group the lanes."""
         made = {_identity(group.lanes): group for group in self._groups}
         sets = alike(lanes, self._together, self._rows)
         if any(stackable(some[0]) and not fits_two(some[0], self._rows) for some in sets):
@@ -56,7 +54,6 @@ class Groups:
         for key in made.keys() - {key for key, _ in wanted}:
             made[key].unload()
         self._groups = [made.get(key) or self._made(some) for key, some in wanted]
-        self._shares = balanced([group.macs for group in self._groups], threads)
 
     def _made(self, lanes: list[Lane]) -> Group:
         # An objective of its own: groups measure at the same time.
@@ -66,13 +63,12 @@ class Groups:
         return SingleGroup(lanes[0], objective, self._ordered, compiled=self._compiled)
 
     def each(self, call: Callable[[Group], Tensor], workers: Workers) -> list[Tensor]:
-        """Return what a call with each group returns; groups of different shares side by side."""
+        """Return what a call with each group returns; groups run side by side."""
 
-        def over(share: list[int]) -> list[Tensor]:
-            return [call(self._groups[i]) for i in share]
-
-        found = workers.run([functools.partial(over, share) for share in self._shares])
-        by_group = dict(zip(itertools.chain(*self._shares), itertools.chain(*found), strict=True))
+        # The longest first: whoever ends last then waits for little.
+        order = sorted(range(len(self._groups)), key=lambda i: -self._groups[i].macs)
+        found = workers.run([functools.partial(call, self._groups[i]) for i in order])
+        by_group = dict(zip(order, found, strict=True))
         return [by_group[i] for i in range(len(self._groups))]
 
     def write_back(self, lanes: Sequence[Lane] | None = None) -> None:

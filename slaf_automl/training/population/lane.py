@@ -102,6 +102,11 @@ class Lane:
         return any(isinstance(m, RunningMoments) and not m.tracked for m in self.network.modules())
 
     @property
+    def follows(self) -> bool:
+        """Whether it has statistics that follow the training, from a first estimate on."""
+        return any(isinstance(m, RunningMoments) and m.tracked for m in self.network.modules())
+
+    @property
     def finished(self) -> bool:
         """Whether its training is over."""
         recipe = self.candidate.recipe

@@ -121,8 +121,7 @@ class PopulationModule(LightningModule):
 
     def training_step(self, batch: range, batch_idx: int) -> None:
         """Make some steps of every lane."""
-        for step in batch:
-            self._losses.append(self.population.step(step))
+        self._losses.append(self.population.advance(batch))
         if self.supervisor.stopping():
             self.stopped = self.trainer.should_stop = True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from slaf_automl.training.data import TableData
 from slaf_automl.training.data.batches import evaluation_rows
 from slaf_automl.training.metrics import find_metric
 from slaf_automl.training.module import SlafModule
+from slaf_automl.training.population.group import Group
 from slaf_automl.training.population.groups import Groups
 from slaf_automl.training.population.lane import Lane
 from slaf_automl.training.population.losses import Objective
@@ -24,9 +25,6 @@ from slaf_automl.training.population.rows import Batch, Rows
 from slaf_automl.training.population.saved import require_own, require_same_lane, saved
 from slaf_automl.training.population.standing import Standing
 from slaf_automl.training.population.workers import Workers
-
-_EVALUATED = 1024
-"""Rows of a batch that is validated: what flows stays in the processor's cache."""
 
 
 class Population:
@@ -63,7 +61,7 @@ class Population:
         compiled: bool = True,
     ) -> None:
         self.data = data
-        self._images, self._batch_seed = images, batch_seed
+        self.images, self._batch_seed = images, batch_seed
         self._rows = Rows.of(data, images=images)
         self.metric = find_metric(metric, data.info)
         self.constant = constant_value(data, self.metric, data.validation)
@@ -136,10 +134,10 @@ class Population:
         if name in self._lanes:
             raise SlafError(f"a second lane {name!r}", expected="a name of its own")
         require_fit(candidate, self.data.info)
-        if (candidate.architecture.image is not None) != self._images:
+        if (candidate.architecture.image is not None) != self.images:
             raise SlafError(
                 f"a candidate of family {candidate.architecture.family!r} in a population "
-                f"{'of' if self._images else 'without'} images",
+                f"{'of' if self.images else 'without'} images",
                 remedy="train it in another population",
             )
         size = candidate.recipe.batch_size
@@ -159,10 +157,11 @@ class Population:
 
     def _new(self, name: str, candidate: Candidate, seed: int, batch_seed: int) -> Lane:
         lane = Lane.new(name, candidate, seed, batch_seed, self.steps).to(self.device)
-        try:
-            estimate_statistics(lane.network, self._rows.ordered())
-        except NonFiniteError:
-            lane.diverged = True
+        if lane.follows:
+            try:
+                estimate_statistics(lane.network, self._rows.ordered())
+            except NonFiniteError:
+                lane.diverged = True
         lane.mark(lane.network)
         return lane
 
@@ -185,8 +184,7 @@ class Population:
         """
         self._require_whole_epoch("another epoch")
         going = [lane for lane in self._lanes.values() if not lane.finished]
-        on_cpu = self.device.type == "cpu"
-        self._groups.arrange(going, self.workers.count if on_cpu else 1)
+        self._groups.arrange(going)
         for group in self._groups:
             group.begin_epoch()
         size = self._batch_size or 1
@@ -194,30 +192,41 @@ class Population:
         self._drawn = {order: self._rows.epoch(size, *order) for order in orders}
         self._within = bool(going)
 
-    def step(self, index: int) -> Tensor:
-        """Make every lane's step `index` of its epoch; returns the mean of the finite losses."""
+    def advance(self, steps: range) -> Tensor:
+        """Make these steps of every lane's epoch; returns the mean of the finite losses.
+
+        Lanes wait for each other at the end alone.
+
+        Args:
+            steps: their numbers within the epoch, the next ones.
+
+        Raises:
+            SlafError: no epoch has begun.
+        """
         if not self._within:
             raise SlafError(
                 "a step outside an epoch", remedy="start lanes, then begin an epoch of theirs"
             )
-        found = self._groups.each(lambda group: group.step(index, self._drawn), self.workers)
-        losses = torch.cat(found)
+
+        def over(group: Group) -> Tensor:
+            return torch.cat([group.step(index, self._drawn) for index in steps])
+
+        losses = torch.cat(self._each(over))
         return torch.where(torch.isfinite(losses), losses, torch.nan).nanmean()
 
     def end_epoch(self) -> list[Standing]:
         """Validate every lane and return how they stand; finished lanes stay until dropped."""
         self._within = False
         validation = self._rows.validation
-        chunk = min(_EVALUATED, evaluation_rows(validation[0]))
-        self._groups.each(lambda group: group.end_epoch(validation, chunk), self.workers)
+        chunk = self._rows.evaluated
+        self._each(lambda group: group.end_epoch(validation, chunk))
         trained = {lane.name for group in self._groups for lane in group.lanes}
         return [self.standing(name) for name in self._lanes if name in trained]
 
     def train_epoch(self) -> list[Standing]:
         """Train one epoch outside any Trainer."""
         self.begin_epoch()
-        for index in range(self.steps):
-            self.step(index)
+        self.advance(range(self.steps))
         return self.end_epoch()
 
     def standing(self, name: str) -> Standing:
@@ -291,6 +300,11 @@ class Population:
         self._lanes = {lane.name: lane for lane in lanes}
         self._forget_groups()
         self._within = False
+
+    def _each(self, call: Callable[[Group], Tensor]) -> list[Tensor]:
+        """Call with every group; an accelerator has one queue, which threads would not speed up."""
+        alone = self.device.type != "cpu"
+        return self._groups.each(call, Workers(1) if alone else self.workers)
 
     def _require_whole_epoch(self, what: str = "the state of a population") -> None:
         if self._within:

@@ -9,11 +9,14 @@ import torch
 from torch import Tensor
 
 from slaf_automl.training.data import TableData, TensorBatches
-from slaf_automl.training.data.batches import ESTIMATED_IMAGES, evaluation_rows
+from slaf_automl.training.data.batches import evaluation_rows, image_rows, some_images
 
 Batch = tuple[Tensor, Tensor]
 """Standardised features `(rows, inputs)` and targets `(rows,)`."""
 
+
+_EVALUATED = 1024
+"""Rows of a table that are validated at once: what flows stays in the processor's cache."""
 
 _COPIED = 2**22
 """Numbers of training rows that are copied once an epoch; of more, batches are gathered one by one:
@@ -105,5 +108,10 @@ class Rows:
     def ordered(self) -> Iterator[Tensor]:
         """Iterate over the rows that statistics are estimated over, in order, in large batches."""
         x = self.training[0]
-        some = x[:ESTIMATED_IMAGES] if self.images else x
-        return iter(torch.split(some, evaluation_rows(x)))
+        return some_images([x]) if self.images else iter(torch.split(x, evaluation_rows(x)))
+
+    @property
+    def evaluated(self) -> int:
+        """Return how many validation rows to evaluate at once."""
+        x = self.validation[0]
+        return image_rows(x) if self.images else min(_EVALUATED, evaluation_rows(x))

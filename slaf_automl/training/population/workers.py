@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -46,24 +47,28 @@ class Workers:
         torch.set_num_threads(self._before)
 
     def run(self, jobs: Sequence[Callable[[], T]]) -> list[T]:
-        """Return what each job returns, in order; the first runs in the calling thread."""
+        """Return what each job returns, in order; whoever is free takes the next job."""
         if self._pool is None or len(jobs) < 2:
             return [job() for job in jobs]
-        others = [self._pool.submit(job) for job in jobs[1:]]
-        return [jobs[0](), *(other.result() for other in others)]
+        found: dict[int, T] = {}
+        waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for i in range(len(jobs)):
+            waiting.put(i)
 
+        def work() -> None:
+            while True:
+                try:
+                    i = waiting.get_nowait()
+                except queue.Empty:
+                    return
+                found[i] = jobs[i]()
 
-def balanced(weights: Sequence[float], count: int) -> list[list[int]]:
-    """Share out numbers 0 … n − 1 of these weights so that the heaviest share is light.
-
-    Example:
-        >>> balanced([5.0, 1.0, 4.0, 3.0], 2)
-        [[0, 1], [2, 3]]
-    """
-    shares: list[list[int]] = [[] for _ in range(max(1, min(count, len(weights))))]
-    totals = [0.0] * len(shares)
-    for i in sorted(range(len(weights)), key=lambda i: -weights[i]):
-        lightest = totals.index(min(totals))
-        shares[lightest].append(i)
-        totals[lightest] += weights[i]
-    return shares
+        others = [self._pool.submit(work) for _ in range(min(self.count, len(jobs)) - 1)]
+        try:
+            work()
+        finally:
+            errors = [other.exception() for other in others]  # waits for them
+        for error in errors:
+            if error is not None:
+                raise error
+        return [found[i] for i in range(len(jobs))]

@@ -169,6 +169,6 @@ def test_refusals(data, candidates):
     with pytest.raises(SlafError, match="another epoch within an epoch"):
         population.begin_epoch()
     with pytest.raises(SlafError, match="a step outside an epoch"):
-        Population(data).step(0)
+        Population(data).advance(range(1))
     with pytest.raises(SlafError, match="a population without lanes"):
         _ = Population(data).steps

@@ -5,7 +5,7 @@ import torch
 from small_tables import make_candidate, make_data, relu, slaf
 
 from slaf_automl.training.population import Population
-from slaf_automl.training.population.workers import Workers, balanced
+from slaf_automl.training.population.workers import Workers
 
 
 def trained(data, candidates, workers):
@@ -40,12 +40,3 @@ def test_an_error_in_a_thread_is_raised():
         assert torch.get_num_threads() == 1
         assert workers.run([lambda i=i: i * i for i in range(5)]) == [0, 1, 4, 9, 16]
     assert torch.get_num_threads() == before
-
-
-def test_shares_are_whole_and_even():
-    weights = [9.0, 1.0, 8.0, 2.0, 7.0, 3.0]
-    shares = balanced(weights, 2)
-    assert sorted(i for share in shares for i in share) == list(range(6))
-    assert {sum(weights[i] for i in share) for share in shares} == {15.0}
-    assert balanced([1.0], 4) == [[0]]
-    assert balanced([], 2) == [[]]

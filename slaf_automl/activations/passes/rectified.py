@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from slaf_automl.activations.bases import Basis
-from slaf_automl.activations.passes import Form
+from slaf_automl.activations.passes.form import Form
 from slaf_automl.activations.statistics import EPSILON
 
 

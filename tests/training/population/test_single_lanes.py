@@ -10,9 +10,9 @@ from small_tables import make_candidate, make_data, relu, slaf
 
 from slaf_automl.errors import SlafError
 from slaf_automl.spec import Architecture, Candidate, Recipe
-from slaf_automl.training import TableData, module
-from slaf_automl.training.data import Table
-from slaf_automl.training.population import Population, rows
+from slaf_automl.training import TableData
+from slaf_automl.training.data import Table, batches
+from slaf_automl.training.population import Population
 from slaf_automl.training.population.workers import Workers
 
 ROUTINES = ("joint", "alternate", "two_speed", "warm_start")
@@ -106,8 +106,7 @@ def test_images_and_tables_do_not_share_a_population(digits):
 
 
 def test_statistics_of_many_images_come_from_the_first(double, digits, monkeypatch):
-    for place in (module, rows):
-        monkeypatch.setattr(place, "ESTIMATED_IMAGES", 40)
+    monkeypatch.setattr(batches, "ESTIMATED_IMAGES", 40)
     one = candidate(digits.info, (slaf(), relu("input")))
     population = trained(started(digits, [one], images=True))
     assert sum(len(x) for x in population._rows.ordered()) == 40

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from slaf_automl.spaces import SearchSpace
 from slaf_automl.spec import Budget, Candidate
 from slaf_automl.spec.trial import require_population
 from slaf_automl.training import TableData, find_metric
+from slaf_automl.training.data.sources import Source
 from slaf_automl.training.fit import require_accelerator
 
 
@@ -62,9 +63,9 @@ class SearchResult:
 
 
 def search(
-    data: str | Path | TableData,
+    data: Source | TableData,
     *,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     budget: Budget | int,
     space: str | Path | SearchSpace = "mlp",
     trials: int = 64,
@@ -94,8 +95,9 @@ def search(
     is searched alone and compared with the linear predictor.
 
     Args:
-        data: a CSV file, `sklearn:NAME`, or a `TableData`.
-        target: column to predict; by default a CSV's last.
+        data: what `read_table` takes (files, frames, arrays, a data module), or a `TableData`,
+            which has more options for reading and splitting.
+        target: column to predict, or several; by default a table's last.
         budget: limits on what the deployed network costs; a number limits the values it stores.
         space: a shipped space's name, a YAML file, or a `SearchSpace`.
         trials: finished trials (complete or pruned) of each arm.
@@ -141,6 +143,8 @@ def search(
         quiet=not progress,
         say=log or (lambda text: None),
     )
+    for note in table.notes:
+        plan.say(f"note: {note}")
     plan.space.distributions(table.info, plan.budget)  # Refuses a budget that is too small.
     require_accelerator(accelerator)
     folder = Path(tempfile.mkdtemp(prefix="slaf_automl-") if out is None else out)

@@ -10,12 +10,15 @@ import errno
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from jsonargparse import ActionYesNo, ArgumentParser, Namespace
 
 from slaf_automl.errors import SlafError
 from slaf_automl.files import cannot_write, make_folder, write_bytes
+
+if TYPE_CHECKING:
+    from slaf_automl.training import TableData
 
 _USAGE = 2
 _INTERRUPTED = 130
@@ -104,9 +107,8 @@ def _front_parser() -> ArgumentParser:
 def _add_study(parser: ArgumentParser) -> None:
     """Add what every search takes: data, limits, trials and where they are kept."""
     add = parser.add_argument
-    add("data", type=str, help="CSV file or sklearn:NAME")
+    _add_data(parser)
     add("--config", action="config", help="YAML file with these options")
-    add("--target", type=str | None, help="column to predict (default: the CSV's last)")
     add("--budget", type=int | None, help="most values the network may store")
     add("--macs", type=int | None, help="most multiply-accumulates for one example")
     add("--relus", type=int | None, help="most ReLU and comparison evaluations for one example")
@@ -115,10 +117,24 @@ def _add_study(parser: ArgumentParser) -> None:
     add("--space", type=str, default="mlp", help="name of a shipped space, or a YAML file")
     add("--out", type=str, required=True, help="run folder; the same one again resumes or extends")
     add("--seed", type=int, default=0, help="of sampling, initial weights and batches")
-    add("--task", type=str | None, help="classification or regression (default: by the target)")
-    add("--metric", type=str | None, help="what is optimised (default: accuracy or rmse)")
-    add("--split", type=int, default=0, help="number of the random split")
+    add("--metric", type=str | None, help="what is optimised (default: accuracy, rmse or r2)")
     add("--timeout", type=float | None, help="seconds after which to end with what there is")
+
+
+def _add_data(parser: ArgumentParser) -> None:
+    """Add the data and what says how to read and split them."""
+    add = parser.add_argument
+    add("data", type=str, help="CSV, Parquet, .npz or IDX file, folder of images, or sklearn:NAME")
+    add("--target", type=str | None, help="column to predict, or several (default: the last)")
+    add("--task", type=str | None, help="classification or regression (default: by the target)")
+    add("--split", type=int, default=0, help="number of the random split")
+    add("--validation", type=str | None, help="file of the validation rows")
+    add("--test", type=str | None, help="file of the test rows")
+    add("--group", type=str | None, help="column whose equal rows stay in one part; no feature")
+    add("--time", type=str | None, help="column that orders the rows: the last are for the test")
+    add("--categorical", type=str | None, help="columns of numbers that are categories: a,b,…")
+    add("--shape", type=str | None, help="of a row of arrays: 3x32x32, or 1x40 for a series")
+    add("--class-weights", type=str | None, help="balanced: every class weighs the same")
 
 
 def _export_parser() -> ArgumentParser:
@@ -132,7 +148,7 @@ def _export_parser() -> ArgumentParser:
 def _predict_parser() -> ArgumentParser:
     parser = _Parser(description="Predict every row of a file with an exported model.")
     parser.add_argument("bundle", type=str, help="bundle or run folder")
-    parser.add_argument("data", type=str, help="CSV file with the features, or sklearn:NAME")
+    parser.add_argument("data", type=str, help="file with the features, or sklearn:NAME")
     parser.add_argument("--out", type=str, required=True, help="CSV file to write")
     return parser
 
@@ -151,7 +167,8 @@ def _search(options: Namespace) -> None:
 
     arguments: dict[str, Any] = {k: v for k, v in options.as_dict().items() if k != "config"}
     limits = _limits(arguments, ("budget", "macs", "relus", "depth"))
-    result = search(arguments.pop("data"), budget=Budget(**limits), **arguments, log=_say)
+    data = _data(arguments)
+    result = search(data, budget=Budget(**limits), **arguments, log=_say)
     figures = result.metrics["data"]
     print(
         f"{figures['source']}, split {figures['split']}: {figures['validation_rows']} validation "
@@ -159,6 +176,29 @@ def _search(options: Namespace) -> None:
     )
     print(result)
     print(f"bundle: {result.folder / 'best'}")
+
+
+def _data(arguments: dict[str, Any]) -> TableData:
+    """Read the data that the options name, and take these out of the options."""
+    from slaf_automl.training import TableData
+
+    words = ("target", "task", "split", "validation", "test", "group", "time", "class_weights")
+    named = {word: arguments.pop(word) for word in words}
+    columns, shape = arguments.pop("categorical"), arguments.pop("shape")
+    return TableData.load(
+        arguments.pop("data"),
+        **named,
+        seed=arguments["seed"],
+        categorical=[] if columns is None else [name.strip() for name in columns.split(",")],
+        shape=None if shape is None else _shape(shape),
+    )
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    sizes = text.lower().split("x")
+    if not all(size.strip().isdigit() for size in sizes):
+        raise SlafError(f"shape {text!r}", expected="numbers such as 3x32x32 or 1x40")
+    return tuple(int(size) for size in sizes)
 
 
 def _limits(arguments: dict[str, Any], names: tuple[str, ...]) -> dict[str, int]:
@@ -180,7 +220,7 @@ def _front(options: Namespace) -> None:
     if plot is not None:
         require_plot()
     front = search_front(
-        arguments.pop("data"),
+        _data(arguments),
         costs=tuple(cost.strip() for cost in costs.split(",")),
         budget=Budget(**limits),
         **arguments,
@@ -194,6 +234,10 @@ def _front(options: Namespace) -> None:
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr)
+
+
+def _note(text: str) -> None:
+    _say(f"note: {text}")
 
 
 def _export(options: Namespace) -> None:
@@ -218,7 +262,7 @@ def _export(options: Namespace) -> None:
 def _predict(options: Namespace) -> None:
     from slaf_automl.export import predict_rows, read_bundle, write_predictions
 
-    table = predict_rows(read_bundle(options.bundle), options.data)
+    table = predict_rows(read_bundle(options.bundle), options.data, say=_note)
     target = Path(options.out)
     make_folder(target.absolute().parent)
     write_predictions(table, target)

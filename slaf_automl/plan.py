@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -200,7 +200,9 @@ def passes_ahead(
     return compiled_ahead(space.degrees)
 
 
-def load_table(data: Any, target: str | None, task: str | None, split: int, seed: int) -> TableData:
+def load_table(
+    data: Any, target: str | Sequence[str] | None, task: str | None, split: int, seed: int
+) -> TableData:
     """Return the table of a search's `data`, or raise a `DataError`."""
     if isinstance(data, TableData):
         if target is not None or task is not None or split not in (0, data.split):
@@ -209,11 +211,6 @@ def load_table(data: Any, target: str | None, task: str | None, split: int, seed
                 remedy="give them to TableData, or give the file",
             )
         return data
-    if not isinstance(data, (str, Path)):
-        raise DataError(
-            f"data of type {type(data).__name__}",
-            expected="a CSV file, sklearn:NAME, or a TableData of a Table in memory",
-        )
     return TableData.load(data, target, task=task, split=split, seed=seed)
 
 

@@ -16,7 +16,8 @@ def count_cost(architecture: Architecture) -> Cost:
     """Count what the deployed network stores and computes, without allocating any of it.
 
     Convention of `parameters`: weights and biases of every layer; a ReLU nothing; a SLAF slot its
-    rows of coefficients; one mean per input column or channel if the inputs are centred.
+    rows of coefficients; one mean per input column or channel if the inputs are centred; one value
+    per input whose gaps are filled.
     Standardisation of inputs and target, normalisers, SLAF constants and clip ranges fold into the
     layers and count nothing, but for those that no layer around can carry: after a sum of two
     branches, and constants before zeros are padded. Equals the element count of
@@ -36,6 +37,7 @@ def count_cost(architecture: Architecture) -> Cost:
     """
     drawn = layout(architecture)
     parts = [("centre", drawn.centred)] if drawn.centred else []
+    parts += [("fills", len(drawn.filled))] if drawn.filled else []
     operations = []
     for step in drawn.flat():
         if isinstance(step, Layer):

@@ -24,11 +24,15 @@ class DeployedNetwork(nn.Module):
     output `(N, outputs)`.
 
     State: `layers.<i>.weight`, `layers.<i>.bias`, `slots.<i>.coefficients` where a slot is SLAF
-    (of a `Standalone`, `slots.<i>.parts.<j>.…`), and `centre`, one mean per input or channel, where
-    the architecture centres its inputs.
+    (of a `Standalone`, `slots.<i>.parts.<j>.…`), `centre`, one mean per input or channel, where the
+    architecture centres its inputs, and `fills`, what stands for NaN in each input that may have
+    gaps; in other inputs NaN gives NaN.
     """
 
     centre: Tensor | None
+    fills: Tensor | None
+    filled: Tensor
+    gaps: Tensor
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -36,6 +40,13 @@ class DeployedNetwork(nn.Module):
         self.layout = layout(architecture)
         count = self.layout.centred
         self.register_buffer("centre", torch.zeros(count) if count else None)
+        filled = self.layout.filled
+        self.register_buffer("fills", torch.zeros(len(filled)) if filled else None)
+        if filled:
+            places = torch.nn.functional.one_hot(torch.tensor(filled), architecture.inputs)
+            nowhere = torch.where(places.sum(0) > 0, 0.0, torch.nan)
+            self.register_buffer("filled", places.float(), persistent=False)
+            self.register_buffer("gaps", nowhere, persistent=False)
         self.layers = nn.ModuleList(unset_layer(layer) for layer in self.layout.layers())
         self.slots = nn.ModuleList(
             _deployed_slot(spec, slot)
@@ -45,6 +56,10 @@ class DeployedNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Evaluate raw features `(N, inputs)` to `(N, outputs)`."""
+        if self.fills is not None:
+            # As a product, for ONNX to fold: a 1 where each fill goes, and NaN where none does.
+            row = self.fills.to(x.dtype) @ self.filled.to(x.dtype) + self.gaps.to(x.dtype)
+            x = torch.where(torch.isnan(x), row, x)
         if self.layout.image is not None:
             x = x.reshape(-1, *self.layout.image)
         if self.centre is not None:

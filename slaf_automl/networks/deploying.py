@@ -42,6 +42,11 @@ def deploy(
         deployed.centre.copy_(-standardise.shift / scale)
         shift = standardise.scale * deployed.centre.double() + standardise.shift
         before = Affine(standardise.scale, shift)
+    if deployed.fills is not None:
+        means = torch.where(
+            standardise.scale == 0, 0.0, -standardise.shift / standardise.scale
+        )  # x̂ of a mean is 0, which stands for a gap in training
+        deployed.fills.copy_(means[list(deployed.layout.filled)])
     folded = tuple(cast(Foldable, slot).fold() for slot in network.slots)
     _Folding(network, deployed, architecture, folded, restore).walk(network.layout.steps, before)
     return deployed

@@ -30,6 +30,7 @@ def require_fit(candidate: Candidate, info: DataInfo) -> None:
         ("inputs", architecture.inputs, len(info.features)),
         ("outputs", architecture.outputs, info.outputs),
         ("centred_inputs", architecture.centred_inputs, info.centred_inputs),
+        ("filled_inputs", architecture.filled_inputs, info.filled),
         ("image", architecture.image, info.image if architecture.image else None),
     ):
         if given != expected:

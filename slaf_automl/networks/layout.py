@@ -105,11 +105,13 @@ class Layout:
         centred: how many means the deployed network subtracts first: none, or one an input or
             channel.
         image: the shape that the features are brought to first, None to leave them.
+        filled: places of the inputs whose gaps the deployed network fills.
     """
 
     steps: tuple[Step, ...]
     centred: int = 0
     image: tuple[int, int, int] | None = None
+    filled: tuple[int, ...] = ()
 
     def layers(self) -> list[Layer]:
         """Return the layers, by index."""

@@ -32,6 +32,7 @@ def architecture(
         image=info.image if FAMILIES[file.family].images else None,
         pooling=pooling,
         blocks=blocks,
+        filled_inputs=info.filled,
     )
 
 

@@ -11,6 +11,7 @@ from slaf_automl.spec.candidate import (
     Recipe,
 )
 from slaf_automl.spec.codec import SCHEMA, Value, dumps
+from slaf_automl.spec.columns import Column
 from slaf_automl.spec.cost import COSTS, Cost, CostKind, Operations
 from slaf_automl.spec.data import TASKS, DataInfo
 from slaf_automl.spec.placement import FORMS, Placement, Slot
@@ -28,6 +29,7 @@ __all__ = [
     "Architecture",
     "Budget",
     "Candidate",
+    "Column",
     "Cost",
     "CostKind",
     "DataInfo",

@@ -44,6 +44,8 @@ class Architecture(Value):
         image: channels, height and width of an example; None for a table.
         pooling: of `POOLINGS`, how a `cnn` halves its maps.
         blocks: residual blocks of each stage of a `resnet`.
+        filled_inputs: places of the inputs whose gaps (NaN) the deployed network fills, each with a
+            value that it stores; None where no input has gaps.
 
     Raises:
         SpecError: a size below one, a value that the family needs and lacks or has no use for, or
@@ -59,6 +61,7 @@ class Architecture(Value):
     image: tuple[int, int, int] | None = optional_field()
     pooling: str | None = optional_field()
     blocks: int | None = optional_field()
+    filled_inputs: tuple[int, ...] | None = optional_field()
 
     def __post_init__(self) -> None:
         require_choice("network family", self.family, FAMILIES)
@@ -71,6 +74,14 @@ class Architecture(Value):
             raise SpecError("Architecture.widths ()", expected="at least one hidden layer")
         for width in self.widths:
             require_integer("Architecture.widths entry", width, 1)
+        if self.filled_inputs is not None:
+            require_types("Architecture.filled_inputs", self.filled_inputs, int)
+            places = range(self.inputs)
+            if not self.filled_inputs or any(i not in places for i in self.filled_inputs):
+                raise SpecError(
+                    f"Architecture.filled_inputs {self.filled_inputs!r}",
+                    expected=f"places from 0 to {self.inputs - 1}",
+                )
         self._require_of_family()
         slots = len(self.widths) if self.blocks is None else 1 + 2 * self.blocks * len(self.widths)
         if len(self.placement) != slots:

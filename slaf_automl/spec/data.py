@@ -14,6 +14,7 @@ from slaf_automl.spec.codec import (
     require_type,
     require_types,
 )
+from slaf_automl.spec.columns import Column
 
 TASKS = ("binary", "multiclass", "regression")
 
@@ -23,17 +24,20 @@ class DataInfo(Value):
     """Shapes, task, classes and columns of a table.
 
     Args:
-        features: names of the input columns, in order.
-        target: name of the target column.
+        features: names of the network's inputs, in order.
+        target: name of the target column; of several, joined by commas.
         task: one of `TASKS`.
         classes: the class labels in the order of the probabilities; empty for regression.
         rows: number of training rows (batch sizes and epochs follow from it).
         centred_inputs: some column lies so far from zero that the inputs are centred first.
         image: channels, height and width where the features are an image's pixels, channel by
             channel and row by row; None for a table.
+        columns: the columns that the features are made of; None where each feature is a column
+            of numbers without gaps.
+        targets: names of the target columns where there are several; None for one.
 
     Raises:
-        SpecError: no features, or classes that do not fit the task.
+        SpecError: no features, columns that do not give them, or classes that do not fit the task.
     """
 
     features: tuple[str, ...]
@@ -43,6 +47,8 @@ class DataInfo(Value):
     rows: int
     centred_inputs: bool = False
     image: tuple[int, int, int] | None = optional_field()
+    columns: tuple[Column, ...] | None = optional_field()
+    targets: tuple[str, ...] | None = optional_field()
 
     def __post_init__(self) -> None:
         require_choice("task", self.task, TASKS)
@@ -55,6 +61,17 @@ class DataInfo(Value):
             raise SpecError("DataInfo.features ()", expected="at least one input column")
         if self.image is not None:
             require_image("DataInfo.image", self.image, len(self.features))
+        if self.columns is not None:
+            require_types("DataInfo.columns", self.columns, Column)
+            if tuple(name for c in self.columns for name in c.inputs) != self.features:
+                raise SpecError("DataInfo.columns", expected="the columns that give the features")
+        if self.targets is not None:
+            require_types("DataInfo.targets", self.targets, str)
+            if self.task != "regression" or len(self.targets) < 2:
+                raise SpecError(
+                    f"{len(self.targets)} targets for task {self.task}",
+                    expected="two or more, and regression",
+                )
         expected = {"binary": "exactly 2", "multiclass": "at least 3", "regression": "no"}[
             self.task
         ]
@@ -65,8 +82,16 @@ class DataInfo(Value):
 
     @property
     def outputs(self) -> int:
-        """Number of network outputs: one logit per class, a single one for two classes."""
+        """Number of network outputs: one a class, a single one for two classes, one a target."""
+        if self.targets is not None:
+            return len(self.targets)
         return len(self.classes) if self.task == "multiclass" else 1
+
+    @property
+    def filled(self) -> tuple[int, ...] | None:
+        """Places of the inputs whose gaps are filled; None where there are none."""
+        gaps = {c.name for c in self.columns or () if c.gaps}
+        return tuple(i for i, name in enumerate(self.features) if name in gaps) or None
 
     @property
     def batch_size(self) -> int:

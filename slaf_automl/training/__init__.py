@@ -1,6 +1,6 @@
 """Training: data modules, the LightningModule, routines, metrics, and the fit of one candidate."""
 
-from slaf_automl.training.data import TableData, read_features, read_table
+from slaf_automl.training.data import TableData, read_inputs, read_table
 from slaf_automl.training.evaluator import SequentialEvaluator
 from slaf_automl.training.fit import Fit, Supervision, fit
 from slaf_automl.training.metrics import METRICS, find_metric
@@ -17,6 +17,6 @@ __all__ = [
     "TableData",
     "find_metric",
     "fit",
-    "read_features",
+    "read_inputs",
     "read_table",
 ]

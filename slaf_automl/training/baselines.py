@@ -18,12 +18,15 @@ from slaf_automl.training.metrics import MetricKind, evaluate
 def constant_outputs(data: TableData, metric: MetricKind, rows: int) -> Tensor:
     """Return the best constant's outputs `(rows, outputs)` for a metric.
 
-    Log class shares; for regression the mean of the training rows, under `mae` their median.
+    Log class shares; for regression the mean of the training rows, under `mae` their median, of
+    each target.
     """
     y, info = data.training[1], data.info
     if info.task == "regression":
-        middle = y.double().quantile(0.5) if metric.name == "mae" else y.double().mean()
-        return torch.full((rows, 1), float(middle))
+        columns = y.double().reshape(len(y), -1)
+        if metric.name != "mae":
+            return columns.mean(0).float().expand(rows, -1)
+        return torch.from_numpy(np.median(columns.numpy(), 0)).float().expand(rows, -1)
     shares = torch.bincount(y, minlength=len(info.classes)).double() / len(y)
     logits = shares.log().float()
     if info.task == "binary":
@@ -45,7 +48,7 @@ def linear_value(data: TableData, metric: MetricKind, part: tuple[Tensor, Tensor
     statistics, info = data.statistics, data.info
 
     def standardised(x: Tensor) -> np.ndarray:
-        return ((x - statistics.mean) * statistics.scale).double().numpy()
+        return statistics.standardised(x).double().numpy()
 
     x, y = standardised(data.training[0]), data.training[1].numpy()
     if info.task == "regression":

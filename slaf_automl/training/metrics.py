@@ -24,12 +24,14 @@ class MetricKind:
         name: the word used in specs, logs (`val_<name>`) and `metrics.json`.
         maximise: whether larger is better.
         tasks: the tasks it serves.
-        build: data info ↦ a torchmetrics metric over `predictions(outputs, info)`.
+        takes: `labels` (class indices), `probabilities`, `logits` or `values`.
+        build: data info ↦ a torchmetrics metric over `predictions(outputs, info, metric)`.
     """
 
     name: str
     maximise: bool
     tasks: tuple[str, ...]
+    takes: str
     build: Callable[[DataInfo], torchmetrics.Metric]
 
     @property
@@ -79,10 +81,27 @@ class LogLoss(torchmetrics.Metric):
         return self.total / self.count
 
 
+_of_classes = torchmetrics.classification
+
+
 def _accuracy(info: DataInfo) -> torchmetrics.Metric:
+    return _of_classes.MulticlassAccuracy(len(info.classes), average="micro")
+
+
+def _balanced_accuracy(info: DataInfo) -> torchmetrics.Metric:
+    return _of_classes.MulticlassAccuracy(len(info.classes), average="macro")
+
+
+def _f1(info: DataInfo) -> torchmetrics.Metric:
     if info.task == "binary":
-        return torchmetrics.classification.BinaryAccuracy(threshold=0.5)
-    return torchmetrics.classification.MulticlassAccuracy(len(info.classes), average="micro")
+        return _of_classes.BinaryF1Score()
+    return _of_classes.MulticlassF1Score(len(info.classes), average="macro")
+
+
+def _auroc(info: DataInfo) -> torchmetrics.Metric:
+    if info.task == "binary":
+        return _of_classes.BinaryAUROC()
+    return _of_classes.MulticlassAUROC(len(info.classes), average="macro")
 
 
 _CLASSES, _NUMBERS = ("binary", "multiclass"), ("regression",)
@@ -90,26 +109,38 @@ _CLASSES, _NUMBERS = ("binary", "multiclass"), ("regression",)
 METRICS: dict[str, MetricKind] = {
     kind.name: kind
     for kind in (
-        MetricKind("accuracy", True, _CLASSES, _accuracy),
-        MetricKind("log_loss", False, _CLASSES, lambda info: LogLoss()),
+        MetricKind("accuracy", True, _CLASSES, "labels", _accuracy),
+        MetricKind("balanced_accuracy", True, _CLASSES, "labels", _balanced_accuracy),
+        MetricKind("f1", True, _CLASSES, "labels", _f1),
+        MetricKind("auroc", True, _CLASSES, "probabilities", _auroc),
+        MetricKind("log_loss", False, _CLASSES, "logits", lambda info: LogLoss()),
         MetricKind(
-            "rmse", False, _NUMBERS, lambda info: torchmetrics.MeanSquaredError(squared=False)
+            "rmse",
+            False,
+            _NUMBERS,
+            "values",
+            lambda info: torchmetrics.MeanSquaredError(squared=False),
         ),
-        MetricKind("mae", False, _NUMBERS, lambda info: torchmetrics.MeanAbsoluteError()),
-        MetricKind("r2", True, _NUMBERS, lambda info: torchmetrics.R2Score()),
+        MetricKind("mae", False, _NUMBERS, "values", lambda info: torchmetrics.MeanAbsoluteError()),
+        MetricKind("r2", True, _NUMBERS, "values", lambda info: torchmetrics.R2Score()),
     )
 }
-"""All metrics by name."""
+"""All metrics by name.
+
+F1 is that of the second of two classes, of more the mean over the classes, as AUROC is (each class
+against the others). Of several targets RMSE and MAE are over all numbers, R² is the mean."""
 
 
 def find_metric(name: str | None, info: DataInfo) -> MetricKind:
-    """Return the metric called `name`; None takes accuracy or, for regression, RMSE.
+    """Return the metric called `name`; None takes accuracy, RMSE or, for several targets, R².
 
     Raises:
         DataError: no such metric for this task; the message lists those that serve it.
     """
     if name is None:
-        return METRICS["rmse" if info.task == "regression" else "accuracy"]
+        if info.task != "regression":
+            return METRICS["accuracy"]
+        return METRICS["rmse" if info.targets is None else "r2"]
     fitting = [kind.name for kind in METRICS.values() if info.task in kind.tasks]
     if name not in fitting:
         raise DataError(
@@ -122,14 +153,19 @@ def find_metric(name: str | None, info: DataInfo) -> MetricKind:
 def predictions(outputs: Tensor, info: DataInfo, metric: MetricKind) -> Tensor:
     """Turn network outputs `(N, outputs)` into what the metric takes.
 
-    Logits for `log_loss`, else class indices (multiclass), probabilities (binary) or target values.
+    Class indices, probabilities `(N, classes)` (of two classes the second's, `(N,)`), logits of the
+    same shapes, or target values.
     """
+    if info.task == "regression":
+        return outputs if info.targets is not None else outputs.squeeze(1)
     if info.task == "multiclass":
-        return outputs if metric.name == "log_loss" else outputs.argmax(1)
+        if metric.takes == "labels":
+            return outputs.argmax(1)
+        return outputs if metric.takes == "logits" else outputs.softmax(1)
     flat = outputs.squeeze(1)
-    if info.task == "binary" and metric.name != "log_loss":
-        return torch.sigmoid(flat)
-    return flat
+    if metric.takes == "labels":
+        return (torch.sigmoid(flat) > 0.5).long()
+    return flat if metric.takes == "logits" else torch.sigmoid(flat)
 
 
 def evaluate(metric: MetricKind, info: DataInfo, outputs: Tensor, y: Tensor) -> float:

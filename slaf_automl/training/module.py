@@ -21,6 +21,7 @@ from slaf_automl.networks import DeployedNetwork, Network, deploy, require_fit
 from slaf_automl.spec import Budget, Candidate, DataInfo
 from slaf_automl.training.data import TableStatistics
 from slaf_automl.training.data.batches import some_images
+from slaf_automl.training.data.statistics import filled
 from slaf_automl.training.metrics import find_metric, predictions
 from slaf_automl.training.routines import parameter_groups, rate_at, resting
 from slaf_automl.training.stages import Stages
@@ -72,6 +73,7 @@ class SlafModule(LightningModule):
     scale: Tensor
     target_mean: Tensor
     target_spread: Tensor
+    class_weights: Tensor | None
 
     def __init__(
         self,
@@ -103,8 +105,10 @@ class SlafModule(LightningModule):
         inputs = len(self.info.features)
         self.register_buffer("mean", torch.zeros(inputs))
         self.register_buffer("scale", torch.ones(inputs))
-        self.register_buffer("target_mean", torch.zeros(()))
-        self.register_buffer("target_spread", torch.ones(()))
+        several = () if self.info.targets is None else (len(self.info.targets),)
+        self.register_buffer("target_mean", torch.zeros(several))
+        self.register_buffer("target_spread", torch.ones(several))
+        self.register_buffer("class_weights", None, persistent=False)
         if not isinstance(data, Mapping):
             self._set_statistics(data.statistics)
 
@@ -139,21 +143,30 @@ class SlafModule(LightningModule):
             statistics = statistics.by_channel(image)
         for name in ("mean", "scale", "target_mean", "target_spread"):
             getattr(self, name).copy_(getattr(statistics, name))
+        if statistics.class_weights is not None:
+            self.class_weights = statistics.class_weights.to(self.mean)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits, or target values in their own unit: `(N, inputs)` to `(N, outputs)`."""
         return self.target_mean + self.target_spread * self._standardised(x)
 
     def _standardised(self, x: Tensor) -> Tensor:
-        output: Tensor = self.network((x - self.mean) * self.scale)
+        output: Tensor = self.network(self._inputs_of(x))
         return output
 
+    def _inputs_of(self, x: Tensor) -> Tensor:
+        standardised = (x - self.mean) * self.scale
+        return standardised if self.info.filled is None else filled(standardised)
+
     def _loss(self, outputs: Tensor, y: Tensor) -> Tensor:
+        weights = None if self.class_weights is None else self.class_weights[y]
         if self.info.task == "multiclass":
-            return F.cross_entropy(outputs, y)
-        flat = outputs.squeeze(1)
+            if weights is None:
+                return F.cross_entropy(outputs, y)
+            return (F.cross_entropy(outputs, y, reduction="none") * weights).mean()
+        flat = outputs if self.info.targets else outputs.squeeze(1)
         if self.info.task == "binary":
-            return F.binary_cross_entropy_with_logits(flat, y.to(flat.dtype))
+            return F.binary_cross_entropy_with_logits(flat, y.to(flat.dtype), weights)
         return F.mse_loss(flat, (y - self.target_mean) / self.target_spread)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
@@ -182,7 +195,7 @@ class SlafModule(LightningModule):
             some = itertools.islice(iter(self.trainer.train_dataloader or ()), SOME_BATCHES)
             rows = (batch[0] for batch in some)
         for x in some_images(rows) if self.candidate.architecture.image else rows:
-            yield (x.to(self.device) - self.mean) * self.scale
+            yield self._inputs_of(x.to(self.device))
 
     def on_train_start(self) -> None:
         """Begin with the stage of the first step, or of the one that a resumed training is at."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from slaf_automl.networks.families.base import Family, Image
 from slaf_automl.networks.families.cnn import CNNFamily
 from slaf_automl.networks.families.mlp import MLPFamily
@@ -21,7 +23,8 @@ def layout(architecture: Architecture) -> Layout:
     Raises:
         SpecError: the image is too small for so many layers.
     """
-    return FAMILIES[architecture.family].layout(architecture)
+    found = FAMILIES[architecture.family].layout(architecture)
+    return replace(found, filled=architecture.filled_inputs or ())
 
 
 __all__ = ["FAMILIES", "Family", "Image", "layout"]

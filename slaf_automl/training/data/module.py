@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,19 +13,24 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from slaf_automl.errors import DataError
-from slaf_automl.spec import TASKS, DataInfo
+from slaf_automl.spec import DataInfo
 from slaf_automl.training.data.batches import TensorBatches, evaluation_rows
-from slaf_automl.training.data.sources import read_table
-from slaf_automl.training.data.splits import split_rows
-from slaf_automl.training.data.statistics import TableStatistics, measure
+from slaf_automl.training.data.encoding import choose_encoding
+from slaf_automl.training.data.sources import Source, read_table
+from slaf_automl.training.data.splits import Given, repeated_rows, split_rows
+from slaf_automl.training.data.statistics import TableStatistics, balanced_weights, measure
 from slaf_automl.training.data.table import Table
+from slaf_automl.training.data.target import encode_target, find_task
 
-MOST_INTEGER_CLASSES = 20
-"""An integer target with at most this many distinct values is taken for class labels."""
+CLASS_WEIGHTS = ("balanced",)
+"""How classes may be weighed."""
+
+MOST_COMPARED = 2**26
+"""Numbers of a table up to which repeated rows are looked for."""
 
 
 class TableData(LightningDataModule):
-    """Training, validation and test rows of a table, in memory.
+    """Training, validation and test rows of any data, in memory.
 
     Everything learned from the data (`statistics`, `info`) comes from the training rows. Test rows
     are counted: every look at them raises `test_openings` by one.
@@ -35,6 +42,10 @@ class TableData(LightningDataModule):
         split: number of the random split.
         seed: of the batch order.
         batch_size: rows a training batch; None takes `info.batch_size`.
+        class_weights: `"balanced"` weighs each class the same in the loss; None each row.
+
+    Attributes:
+        notes: in words, what was left out or deserves a look.
 
     Raises:
         DataError: a target of one class or one value, or too few rows.
@@ -53,54 +64,99 @@ class TableData(LightningDataModule):
         split: int = 0,
         seed: int = 0,
         batch_size: int | None = None,
+        class_weights: str | None = None,
     ) -> None:
         super().__init__()
         self.table, self.seed, self.batch_size = table, seed, batch_size
-        kind = _task(table, task)
-        classes, y = _encode_target(table, kind)
-        rows = split_rows(len(table.x), y if classes else None, split)
+        kind = find_task(table, task)
+        classes, y = encode_target(table, kind)
+        given = Given(table.part, table.groups, table.times)
+        rows = split_rows(len(table.x), y if classes else None, split, given)
         self.split = int(split)
-        self.statistics: TableStatistics = measure(
-            table, table.x[rows.train], None if classes else y[rows.train]
+        encoding = choose_encoding(table, rows.train)
+        encoded = encoding.encode(table)
+        statistics = measure(
+            table, encoding.features, encoded[rows.train], None if classes else y[rows.train]
         )
-        x = torch.from_numpy(table.x.astype(np.float32))
+        self._weighing = _require_weights(class_weights, classes)
+        if class_weights is not None:
+            weights = balanced_weights(y[rows.train], len(classes))
+            statistics = replace(statistics, class_weights=weights)
+        self.statistics: TableStatistics = statistics
+        x = torch.from_numpy(encoded.astype(np.float32, copy=False))
         target = torch.from_numpy(y if classes else y.astype(np.float32))
         self.info = DataInfo(
-            features=table.features,
+            features=encoding.features,
             target=table.target,
             task=kind,
             classes=classes,
             rows=len(rows.train),
-            centred_inputs=self.statistics.centred,
+            centred_inputs=statistics.centred,
             image=table.image,
+            columns=None if encoding.plain else encoding.columns,
+            targets=table.targets,
         )
         self.training = (x[rows.train], target[rows.train])
         self.validation = (x[rows.validation], target[rows.validation])
         self._test = (x[rows.test], target[rows.test])
         self.test_rows = len(rows.test)
         self.test_openings = 0
+        self.notes: tuple[str, ...] = encoding.notes
+        if encoded.size <= MOST_COMPARED:
+            others = np.concatenate([rows.validation, rows.test])
+            if repeated := len(repeated_rows(table.x, y, rows.train, others)):
+                self.notes += (
+                    f"{repeated:,} of {len(others):,} validation and test rows repeat training "
+                    "rows exactly",
+                )
 
     @classmethod
     def load(
         cls,
-        source: str | Path,
-        target: str | None = None,
+        source: Source,
+        target: str | Sequence[str] | None = None,
         *,
         task: str | None = None,
         split: int = 0,
         seed: int = 0,
+        class_weights: str | None = None,
+        categorical: Sequence[str] = (),
+        group: str | None = None,
+        time: str | None = None,
+        shape: Sequence[int] | None = None,
+        validation: Source | None = None,
+        test: Source | None = None,
     ) -> TableData:
-        """Read a CSV file or `sklearn:NAME` (see `read_table`) and split it."""
-        return cls(read_table(source, target), task=task, split=split, seed=seed)
+        """Read data (see `read_table`) and split them."""
+        table = read_table(
+            source,
+            target,
+            categorical=categorical,
+            group=group,
+            time=time,
+            shape=shape,
+            validation=validation,
+            test=test,
+            split=split,
+        )
+        return cls(table, task=task, split=split, seed=seed, class_weights=class_weights)
 
     def fingerprint(self) -> str:
         """Return a hash of the cells, names, task and split: the data's identity in a study."""
         digest = hashlib.sha256()
-        y = self.table.y
-        digest.update(repr((self.table.features, self.table.target, self.info.task)).encode())
-        digest.update(repr((self.split, self.table.x.shape, self.info.classes)).encode())
-        digest.update(np.ascontiguousarray(self.table.x).tobytes())
+        table = self.table
+        digest.update(repr((table.features, table.target, self.info.task)).encode())
+        digest.update(repr((self.split, table.x.shape, self.info.classes)).encode())
+        digest.update(np.ascontiguousarray(table.x).tobytes())
+        y = table.y
         digest.update(y.tobytes() if y.dtype.kind in "if" else "\0".join(y.tolist()).encode())
+        # What older studies could not have adds nothing where it is not used.
+        more: tuple[Any, ...] = (table.levels, self._weighing)
+        arrays = [table.part, table.groups, table.times]
+        if any(part is not None for part in (*more, *arrays)):
+            digest.update(repr(more).encode())
+            for array in arrays:
+                digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()[:16]
 
     def open_test(self) -> tuple[Tensor, Tensor]:
@@ -127,42 +183,11 @@ class TableData(LightningDataModule):
         return TensorBatches(x, y, evaluation_rows(x))
 
 
-def _task(table: Table, task: str | None) -> str:
-    """Return the task of `TASKS`, decided from the target where `task` is None."""
-    if task not in (None, "classification", "regression"):
-        raise DataError(f"unknown task {task!r}", expected="classification or regression")
-    distinct = len(np.unique(table.y))
-    integers = table.y.dtype.kind == "i" and distinct <= MOST_INTEGER_CLASSES
-    if task is None:
-        task = "classification" if table.y.dtype.kind == "U" or integers else "regression"
-    if task == "regression":
-        return TASKS[2]
-    if distinct < 2:
-        raise DataError(
-            f"{table.source}: target {table.target!r} has one class, {table.y[0]!s}",
-            expected="at least two",
-            remedy="choose another target column",
-        )
-    return TASKS[0] if distinct == 2 else TASKS[1]
-
-
-def _encode_target(table: Table, task: str) -> tuple[tuple[int | str, ...], np.ndarray]:
-    if task == "regression":
-        if table.y.dtype.kind == "U":
-            raise DataError(
-                f"{table.source}: target {table.target!r} holds text such as {str(table.y[0])!r}",
-                expected="numbers for regression",
-            )
-        return (), table.y.astype(np.float64)
-    labels, y = np.unique(table.y, return_inverse=True)
-    if labels.dtype.kind == "f":
-        if not np.array_equal(labels, np.round(labels)):
-            raise DataError(
-                f"{table.source}: target {table.target!r} holds fractions such as "
-                f"{labels[labels != np.round(labels)][0]}",
-                expected="class labels for classification",
-                remedy="use task regression",
-            )
-        labels = labels.astype(np.int64)
-    classes = tuple(str(v) if labels.dtype.kind == "U" else int(v) for v in labels)
-    return classes, y.astype(np.int64).reshape(-1)
+def _require_weights(class_weights: str | None, classes: Sequence[Any]) -> str | None:
+    if class_weights is None:
+        return None
+    if class_weights not in CLASS_WEIGHTS:
+        raise DataError(f"class weights {class_weights!r}", expected="balanced, or none")
+    if not classes:
+        raise DataError("class weights for regression", expected="a classification target")
+    return class_weights

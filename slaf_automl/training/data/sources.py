@@ -1,158 +1,206 @@
-"""Where tables come from: a CSV file, or a data set bundled with scikit-learn."""
+"""Where data come from: files, frames, arrays and data modules, told apart by what they are."""
 
 from __future__ import annotations
 
-import csv
-import importlib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
+from lightning.pytorch import LightningDataModule
 
 from slaf_automl.errors import DataError
-from slaf_automl.training.data.table import Table, numeric_matrix, shown, target_column
+from slaf_automl.training.data.arrays import (
+    ArraySet,
+    array_set_of,
+    array_set_of_module,
+    is_frame,
+    read_arrays,
+    table_of,
+)
+from slaf_automl.training.data.bundled import BUNDLED, PREFIX, bundled_table
+from slaf_automl.training.data.csv_file import read_csv
+from slaf_automl.training.data.from_arrays import table_from_arrays
+from slaf_automl.training.data.from_arrow import Roles, table_from_arrow
+from slaf_automl.training.data.parquet_file import read_parquet
+from slaf_automl.training.data.parts import TEST, TO_SPLIT, TRAINING, VALIDATION
+from slaf_automl.training.data.table import Table, shown
 
-BUNDLED = ("digits", "breast_cancer", "wine", "iris", "diabetes")
-"""Names that follow `sklearn:`."""
+_PARQUET = (".parquet", ".pq")
 
-_PREFIX = "sklearn:"
-_DELIMITERS = (",", ";", "\t")
+Source = Any
+"""A path, `sklearn:NAME`, a frame of pandas, polars or pyarrow, arrays `(x, y)` of NumPy or torch,
+a LightningDataModule, or an `ArraySet`."""
 
 
-def read_table(source: str | Path, target: str | None = None) -> Table:
-    """Read a table with its target.
+def read_table(
+    source: Source,
+    target: str | Sequence[str] | None = None,
+    *,
+    categorical: Sequence[str] = (),
+    group: str | None = None,
+    time: str | None = None,
+    shape: Sequence[int] | None = None,
+    validation: Source | None = None,
+    test: Source | None = None,
+    split: int = 0,
+) -> Table:
+    """Read data with their target.
 
     Args:
-        source: path of a CSV file with a header line, or `sklearn:NAME`.
-        target: the column to predict; by default a CSV's last column.
+        source: path of a CSV or Parquet file, an `.npz` file, an IDX file or folder, a folder of
+            images; `sklearn:NAME`; a frame of pandas, polars or pyarrow; arrays `(x, y)` of NumPy
+            or PyTorch; a LightningDataModule; or an `ArraySet`.
+        target: the column to predict, or several; by default a table's last column.
+        categorical: columns that are categories although they hold numbers.
+        group: a column; rows with one value of it stay in one part.
+        time: a column; the last rows are the test rows.
+        shape: of a row of arrays: channels, height and width, or channels and length.
+        validation: more rows, which are the validation rows.
+        test: more rows, which are the test rows.
+        split: number of the split, where the source has several of its own.
 
     Raises:
-        DataError: the file cannot be read or a cell cannot be used.
+        DataError: the source cannot be read or a cell cannot be used.
 
     Example:
         >>> read_table("sklearn:iris").x.shape
         (150, 4)
     """
-    if str(source).startswith(_PREFIX):
-        return _bundled(str(source), target)
-    table = read_csv(source)
-    name = table.column_names[-1] if target is None else target
-    y = target_column(str(source), table, name)
-    features = tuple(c for c in table.column_names if c != name)
-    if not features:
+    targets = _names(target)
+    roles = Roles(targets, tuple(categorical), group, time)
+    if isinstance(source, (str, Path)) and str(source).startswith(PREFIX):
+        _refuse_roles(str(source), roles, validation, test)
+        table = bundled_table(str(source), target if isinstance(target, str) else None)
+        return table if shape is None else _shaped(table, shape)
+    arrays = _arrays(source, ",".join(targets) or None, split)
+    if arrays is not None:
+        _refuse_roles(arrays.source, replace(roles, targets=(), categorical=()), validation, test)
+        arrays = arrays if shape is None else arrays.with_shape(tuple(shape))
+        return table_from_arrays(arrays, roles.categorical)
+    if shape is not None:
         raise DataError(
-            f"{source}: {name!r} is the only column", expected="feature columns beside the target"
+            f"{_called(source)}: a shape of a table's rows", expected="arrays or sklearn:digits"
         )
-    return Table(str(source), features, numeric_matrix(str(source), table, features), name, y)
+    columns = columns_of(source)
+    if len(targets) == 1 and targets[0] not in columns.column_names and "," in targets[0]:
+        roles = replace(roles, targets=tuple(name.strip() for name in targets[0].split(",")))
+    if validation is None and test is None:
+        return table_from_arrow(_called(source), columns, roles)
+    return _with_parts(_called(source), columns, validation, test, roles)
 
 
-def read_features(source: str | Path, features: tuple[str, ...]) -> np.ndarray:
-    """Read only the named features, `(rows, len(features))` float64; other columns are ignored.
-
-    Raises:
-        DataError: the file cannot be read, or a feature is missing or not numeric.
-    """
-    if str(source).startswith(_PREFIX):
-        table = _bundled(str(source), None)
-        if missing := [name for name in features if name not in table.features]:
-            raise DataError(
-                f"{source}: column {missing[0]!r} is missing", expected="columns " + shown(features)
-            )
-        return table.x[:, [table.features.index(name) for name in features]]
-    return numeric_matrix(str(source), read_csv(source, least_columns=1), features)
-
-
-def read_csv(path: str | Path, *, least_columns: int = 2) -> pa.Table:
-    """Read a CSV file with a header line; comma, semicolon or tab between the columns.
+def columns_of(source: Source, names: Sequence[str] | None = None) -> pa.Table:
+    """Return a table's columns as they are.
 
     Args:
-        path: the file.
-        least_columns: fewer than this is taken for a file of another kind.
+        source: a CSV or Parquet file, or a frame.
+        names: columns that are enough, in any order; None for all, at least two.
 
     Raises:
-        DataError: no such file, not text, no rows, ragged rows, or a repeated column name.
+        DataError: no such file, or one of another kind.
     """
-    delimiter = _delimiter(Path(path), least_columns)
-    try:
-        table = pyarrow.csv.read_csv(
-            path, parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter)
-        )
-        names = table.column_names
-    except pa.ArrowInvalid as error:
-        if "Empty CSV file" in str(error):
-            raise DataError(f"{path} has a header line but no rows") from None
-        raise DataError(f"{path} is not a readable CSV file: {error}") from None
-    except UnicodeDecodeError as error:
-        raise _not_utf8(path, "its header line", error.reason) from None
-    if "" in names:
+    if is_frame(source):
+        return table_of(source)
+    if not isinstance(source, (str, Path)):
         raise DataError(
-            f"{path}: column {names.index('') + 1} has no name",
-            remedy="name it, or drop it (an index that pandas wrote: index=False)",
+            f"data of type {type(source).__name__}",
+            expected="a path, sklearn:NAME, a frame of pandas, polars or pyarrow, arrays (x, y), "
+            "or a LightningDataModule",
         )
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise DataError(
-            f"{path}: column {repeated[0]!r} appears {names.count(repeated[0])} times",
-            remedy="rename the columns so that each has its own name",
-        )
-    for name in names:
-        if pa.types.is_binary(table.column(name).type):
-            raise _not_utf8(path, f"column {name!r}", "invalid bytes")
-    if table.num_rows == 0:
-        raise DataError(f"{path} has a header line but no rows")
-    return table
-
-
-def _not_utf8(path: str | Path, where: str, reason: str) -> DataError:
-    return DataError(
-        f"{path}: {where} is not UTF-8 text: {reason}", remedy="save the file in UTF-8"
-    )
-
-
-def _delimiter(path: Path, least_columns: int) -> str:
-    """Return the delimiter of the header line, after checking that there is one."""
+    path = Path(source)
     if not path.exists():
-        bundled = ", ".join(_PREFIX + name for name in BUNDLED)
-        raise DataError(f"no such file: {path}", expected=f"a CSV file or one of {bundled}")
+        bundled = ", ".join(PREFIX + name for name in BUNDLED)
+        raise DataError(f"no such file: {path}", expected=f"a file or one of {bundled}")
     if path.is_dir():
-        raise DataError(f"{path} is a folder", expected="a CSV file")
-    try:
-        with path.open("rb") as file:
-            start = file.read(65_536)
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from None
-    if not start.strip():
-        raise DataError(f"{path} is empty", expected="a header line and rows")
-    if b"\0" in start:
-        raise DataError(f"{path} is not a CSV file: it holds binary data")
-    header = start.lstrip().splitlines()[0].decode("utf-8", errors="replace")
-    columns = {d: len(next(csv.reader([header], delimiter=d))) for d in _DELIMITERS}
-    best = max(_DELIMITERS, key=lambda d: columns[d])
-    if columns[best] < least_columns:
         raise DataError(
-            f"{path} is not a CSV file with columns: its first line is {header[:60]!r}",
-            expected="a header of at least two names with comma, semicolon or tab between them",
+            f"{path} is a folder without images or IDX files",
+            expected="a file, or a folder with one folder of images a class",
         )
-    return best
+    if path.suffix.lower() in _PARQUET:
+        return read_parquet(path, names)
+    return read_csv(path, least_columns=2 if names is None else 1)
 
 
-def _bundled(source: str, target: str | None) -> Table:
-    name = source.removeprefix(_PREFIX)
-    if name not in BUNDLED:
-        raise DataError(f"unknown data set {source!r}", expected="one of " + ", ".join(BUNDLED))
-    if target not in (None, "target"):
-        raise DataError(f"{source} has no column {target!r} to predict", expected="'target'")
-    bunch = getattr(importlib.import_module("sklearn.datasets"), f"load_{name}")()
-    y = np.asarray(bunch.target)
-    labels = getattr(bunch, "target_names", None)
-    if name != "diabetes":
-        named = labels is not None and not np.issubdtype(np.asarray(labels).dtype, np.integer)
-        y = np.asarray(labels)[y].astype(str) if named else y.astype(np.int64)
-    return Table(
-        source,
-        tuple(str(n) for n in bunch.feature_names),
-        np.asarray(bunch.data, dtype=np.float64),
-        "target",
-        y,
-        image=(1, *bunch.images.shape[1:]) if "images" in bunch else None,
-    )
+def _arrays(source: Source, target: str | None, split: int) -> ArraySet | None:
+    if isinstance(source, ArraySet):
+        return source
+    if isinstance(source, LightningDataModule):
+        return array_set_of_module(source)
+    if isinstance(source, tuple) and len(source) == 2:
+        return array_set_of(*source)
+    return read_arrays(source, target, split) if isinstance(source, (str, Path)) else None
+
+
+def _shaped(table: Table, shape: Sequence[int]) -> Table:
+    arrays = ArraySet(table.source, table.x, table.y, target=table.target).with_shape(tuple(shape))
+    return replace(table, image=arrays.image)
+
+
+def _names(target: str | Sequence[str] | None) -> tuple[str, ...]:
+    if target is None:
+        return ()
+    names = (target,) if isinstance(target, str) else tuple(target)
+    if not names or not all(isinstance(name, str) for name in names):
+        raise DataError(f"target {target!r}", expected="a column's name, or several")
+    return names
+
+
+def _called(source: Source) -> str:
+    return str(source) if isinstance(source, (str, Path)) else f"a {type(source).__name__}"
+
+
+def _refuse_roles(source: str, roles: Roles, *parts: Source | None) -> None:
+    """Refuse what only tables of columns have."""
+    named = [*roles.categorical, *filter(None, (roles.group, roles.time))]
+    if named or any(part is not None for part in parts):
+        what = f"column {named[0]!r}" if named else "a validation or test file"
+        raise DataError(
+            f"{source}: {what} beside arrays",
+            expected="a CSV or Parquet file or a frame for that",
+            remedy="arrays say themselves which rows are for the test (X_test, y_test)",
+        )
+
+
+def _with_parts(
+    name: str,
+    columns: pa.Table,
+    validation: Source | None,
+    test: Source | None,
+    roles: Roles,
+) -> Table:
+    """Join given parts to the other rows, so that all share types and levels."""
+    if roles.group is not None or roles.time is not None:
+        raise DataError(
+            "a group or time column beside given validation or test rows", expected="one of the two"
+        )
+    if not roles.targets:
+        roles = replace(roles, targets=(columns.column_names[-1],))
+    parts = [(TO_SPLIT, columns)]
+    for kind, source in ((VALIDATION, validation), (TEST, test)):
+        if source is not None:
+            parts.append((kind, _alike(_called(source), columns_of(source), columns, name)))
+    if len(parts) == 3:
+        parts[0] = (TRAINING, columns)
+    try:
+        joined = pa.concat_tables([part for _, part in parts], promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise DataError(
+            f"{name} and the given parts hold different types: {str(error).splitlines()[0][:160]}",
+            expected="the same kind of cells in every file",
+        ) from None
+    where: Iterable[np.ndarray] = (np.full(p.num_rows, kind, np.int8) for kind, p in parts)
+    return replace(table_from_arrow(name, joined, roles), part=np.concatenate(list(where)))
+
+
+def _alike(name: str, part: pa.Table, columns: pa.Table, main: str) -> pa.Table:
+    """Return a part's columns in the order of the others'."""
+    missing = [c for c in columns.column_names if c not in part.column_names]
+    if missing:
+        raise DataError(
+            f"{name}: column {missing[0]!r} of {main} is missing",
+            expected="columns " + shown(tuple(columns.column_names)),
+        )
+    return part.select(columns.column_names)

@@ -67,7 +67,11 @@ class Population:
         self.constant = constant_value(data, self.metric, data.validation)
         dtype, found = torch.get_default_dtype(), data.statistics
         self._objective = Objective(
-            data.info, self.metric, found.target_mean.to(dtype), found.target_spread.to(dtype)
+            data.info,
+            self.metric,
+            found.target_mean.to(dtype),
+            found.target_spread.to(dtype),
+            None if found.class_weights is None else found.class_weights.to(dtype),
         )
         self._lanes: dict[str, Lane] = {}
         self._settings = together, compiled

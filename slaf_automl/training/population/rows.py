@@ -10,6 +10,7 @@ from torch import Tensor
 
 from slaf_automl.training.data import TableData, TensorBatches
 from slaf_automl.training.data.batches import evaluation_rows, image_rows, some_images
+from slaf_automl.training.data.statistics import filled
 
 Batch = tuple[Tensor, Tensor]
 """Standardised features `(rows, inputs)` and targets `(rows,)`."""
@@ -76,6 +77,8 @@ class Rows:
         mean, scale = statistics.mean.to(dtype), statistics.scale.to(dtype)
         (x, y), (x_validation, y_validation) = data.training, data.validation
         training, validation = (x - mean) * scale, (x_validation - mean) * scale
+        if data.info.filled is not None:
+            training, validation = filled(training), filled(validation)
         return Rows((training, y), (validation, y_validation), images)
 
     @property

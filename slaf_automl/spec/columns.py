@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from slaf_automl.errors import SpecError
-from slaf_automl.spec.codec import Value, require_type, require_types
+from slaf_automl.spec.codec import require_type, require_types
 
 
 @dataclass(frozen=True)
-class Column(Value):
+class Column:
     """One column of a table and the network inputs it gives.
 
     A number gives one input, and a second one, 1 where the number is missing, if it has gaps. A

@@ -26,8 +26,23 @@ def log_loss(y, shares):
     return sk.log_loss(y, shares, labels=range(shares.shape[1]))
 
 
+def balanced(y, shares):
+    return sk.balanced_accuracy_score(y, shares.argmax(1))
+
+
+def f1(y, shares):
+    return sk.f1_score(y, shares.argmax(1), average="binary" if shares.shape[1] == 2 else "macro")
+
+
+def auroc(y, shares):
+    return sk.roc_auc_score(y, shares[:, 1] if shares.shape[1] == 2 else shares, multi_class="ovr")
+
+
 SCORES = {
     "accuracy": sure,
+    "balanced_accuracy": balanced,
+    "f1": f1,
+    "auroc": auroc,
     "log_loss": log_loss,
     "rmse": sk.root_mean_squared_error,
     "mae": sk.mean_absolute_error,

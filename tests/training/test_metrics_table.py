@@ -45,6 +45,12 @@ LOGITS = [[0.0], [2.0], [-1.0], [3.0]]
             [1, 2],
             (math.log(3) + math.log(2)) / 2,
         ),
+        # Of the first class one of two is right, of the second one of one.
+        ("balanced_accuracy", "binary", [[-1.0], [1.0], [2.0]], [0, 0, 1], 3 / 4),
+        # One true positive, one false positive.
+        ("f1", "binary", [[-1.0], [1.0], [2.0]], [0, 0, 1], 2 / 3),
+        # The positive beats one of two negatives and ties with none.
+        ("auroc", "binary", [[-1.0], [3.0], [2.0]], [0, 0, 1], 1 / 2),
         ("rmse", "regression", [[1.0], [2.0], [5.0]], [1.0, 4.0, 1.0], math.sqrt(20 / 3)),
         ("mae", "regression", [[1.0], [2.0], [5.0]], [1.0, 4.0, 1.0], 2.0),
         # Residuals 1 + 1 over a total of 8 around the mean 2.
@@ -69,8 +75,15 @@ def sklearn_value(name, outputs, y):
         return function(y, outputs[:, 0])
     scores = np.hstack([np.zeros_like(outputs), outputs]) if outputs.shape[1] == 1 else outputs
     shares = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
-    if name == "accuracy":
-        return sklearn.metrics.accuracy_score(y, shares.argmax(1))
+    binary = outputs.shape[1] == 1
+    if name == "f1":
+        average = "binary" if binary else "macro"
+        return sklearn.metrics.f1_score(y, shares.argmax(1), average=average)
+    if name == "auroc":
+        chosen = shares[:, 1] if binary else shares
+        return sklearn.metrics.roc_auc_score(y, chosen, multi_class="ovr")
+    if name in ("accuracy", "balanced_accuracy"):
+        return getattr(sklearn.metrics, f"{name}_score")(y, shares.argmax(1))
     return sklearn.metrics.log_loss(y, shares, labels=range(shares.shape[1]))
 
 
@@ -112,8 +125,8 @@ def test_default_metric_follows_the_task(task, name):
 @pytest.mark.parametrize(
     ("task", "fitting"),
     [
-        ("binary", "accuracy, log_loss"),
-        ("multiclass", "accuracy, log_loss"),
+        ("binary", "accuracy, balanced_accuracy, f1, auroc, log_loss"),
+        ("multiclass", "accuracy, balanced_accuracy, f1, auroc, log_loss"),
         ("regression", "rmse, mae, r2"),
     ],
 )
@@ -131,6 +144,9 @@ def test_unknown_metric_lists_those_that_fit(task, fitting, name):
 def test_direction_is_optuna_s_word():
     assert {kind.name: kind.direction for kind in METRICS.values()} == {
         "accuracy": "maximize",
+        "balanced_accuracy": "maximize",
+        "f1": "maximize",
+        "auroc": "maximize",
         "log_loss": "minimize",
         "rmse": "minimize",
         "mae": "minimize",
@@ -165,3 +181,28 @@ def test_floor_is_the_constant_predictor_s_value(name):
     assert kind.floored(good, 0.5) == good
     assert kind.floored(bad, 0.5) == 0.5
     assert [kind.floored(broken, 0.5) for broken in NOT_FINITE] == [0.5, 0.5, 0.5]
+
+
+SEVERAL = DataInfo(("x",), "a,b", "regression", (), 10, targets=("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        # Residuals 1, 0 of a and 0, 2 of b.
+        ("rmse", math.sqrt(5 / 4)),
+        ("mae", 3 / 4),
+        # 1 - 1/2 of a, whose total is 2; 1 - 4/8 of b, whose total is 8.
+        ("r2", 1 / 2),
+    ],
+)
+def test_several_targets_by_hand(name, expected):
+    outputs = torch.tensor([[1.0, 2.0], [2.0, 4.0]])
+    y = torch.tensor([[0.0, 2.0], [2.0, 6.0]])
+    assert evaluate(METRICS[name], SEVERAL, outputs, y) == pytest.approx(expected, rel=1e-6)
+
+
+def test_default_metrics():
+    names = {task: find_metric(None, info).name for task, info in INFOS.items()}
+    assert names == {"binary": "accuracy", "multiclass": "accuracy", "regression": "rmse"}
+    assert find_metric(None, SEVERAL).name == "r2"

@@ -19,7 +19,8 @@ def measured(x, y=None):
     """Measure all rows of a table."""
     x = np.asarray(x, dtype=np.float64)
     targets = None if y is None else np.asarray(y, dtype=np.float64)
-    return measure(make_table(x, np.zeros(len(x))), x, targets)
+    table = make_table(x, np.zeros(len(x)))
+    return measure(table, table.features, x, targets)
 
 
 def column_at(offset):

@@ -106,8 +106,8 @@ def numbers(source: str, name: str, column: Any) -> NDArray[np.float64]:
                 expected="numbers",
                 remedy="correct the cell",
             )
-        blank = pc.equal(pc.utf8_trim_whitespace(pc.cast(column, pa.string())), "")
-        column = pc.if_else(blank, None, pc.cast(column, pa.string()))
+        trimmed = pc.utf8_trim_whitespace(pc.cast(column, pa.string()))
+        column = pc.if_else(pc.equal(trimmed, ""), None, trimmed)
     if pa.types.is_null(kind):
         return np.full(len(column), np.nan)
     found: NDArray[np.float64] = pc.cast(column, pa.float64(), safe=False).to_numpy()

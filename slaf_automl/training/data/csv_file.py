@@ -54,7 +54,7 @@ def _read(path: Path, delimiter: str, encoding: str, *, threads: bool = True) ->
     convert = pyarrow.csv.ConvertOptions(check_utf8=True)
     try:
         table = pyarrow.csv.read_csv(path, read, parse, convert)
-        names = table.column_names  # Decoded here alone.
+        _ = table.column_names  # Decoded here alone.
     except pa.ArrowInvalid as error:
         if "Empty CSV file" in str(error):
             raise DataError(f"{path} has a header line but no rows") from None
@@ -63,7 +63,7 @@ def _read(path: Path, delimiter: str, encoding: str, *, threads: bool = True) ->
         raise _unreadable(path, error) from None
     except UnicodeDecodeError:
         return _read(path, delimiter, "latin-1")
-    text = any(pa.types.is_binary(table.column(name).type) for name in names)
+    text = any(pa.types.is_binary(column.type) for column in table.columns)
     return _read(path, delimiter, "latin-1") if text and encoding == "utf8" else table
 
 

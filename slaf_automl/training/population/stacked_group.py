@@ -87,7 +87,7 @@ class StackedGroup(Group):
         """Return the lanes' batches as one; where all are at one epoch nothing is copied."""
         if all(batch is batches[0] for batch in batches):
             x, y = batches[0]
-            return x.expand(len(batches), -1, -1), y.expand(len(batches), -1)
+            return x.expand(len(batches), *x.shape), y.expand(len(batches), *y.shape)
         return torch.stack([x for x, _ in batches]), torch.stack([y for _, y in batches])
 
     @torch.no_grad()
@@ -96,7 +96,7 @@ class StackedGroup(Group):
         self.stack.estimate(self.ordered())
         x, y = validation
         outputs = self.stack.evaluate(x, chunk)
-        losses = self.objective.losses(outputs, y.expand(len(self.lanes), -1))
+        losses = self.objective.losses(outputs, y.expand(len(self.lanes), *y.shape))
         finite = torch.isfinite(torch.stack(self._losses)).all(0) & torch.isfinite(losses)
         diverged = self.stack.diverged()
         for k, (lane, value, loss, good) in enumerate(

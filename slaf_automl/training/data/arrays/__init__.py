@@ -1,0 +1,12 @@
+"""Arrays and images: what they are read from, and the checked value that they become."""
+
+from slaf_automl.training.data.arrays.array_set import ArraySet
+from slaf_automl.training.data.arrays.parts import TEST, TO_SPLIT, TRAINING, VALIDATION
+
+__all__ = [
+    "TEST",
+    "TO_SPLIT",
+    "TRAINING",
+    "VALIDATION",
+    "ArraySet",
+]

@@ -1,6 +1,7 @@
 """Arrays and images: what they are read from, and the checked value that they become."""
 
 from slaf_automl.training.data.arrays.array_set import ArraySet
+from slaf_automl.training.data.arrays.datamodule import array_set_of_module
 from slaf_automl.training.data.arrays.folder import read_image_folder
 from slaf_automl.training.data.arrays.frames import is_frame, table_of
 from slaf_automl.training.data.arrays.idx import read_idx
@@ -15,6 +16,7 @@ __all__ = [
     "VALIDATION",
     "ArraySet",
     "array_set_of",
+    "array_set_of_module",
     "is_frame",
     "read_idx",
     "read_image_folder",

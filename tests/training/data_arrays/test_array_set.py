@@ -14,7 +14,7 @@ from slaf_automl.training.data.arrays import (
 )
 from slaf_automl.training.data.arrays.channels import require_channels_first
 from slaf_automl.training.data.arrays.joining import join
-from slaf_automl.training.data.arrays.parts import given_parts
+from slaf_automl.training.data.parts import given_parts
 
 
 def make(x=None, y=None, **options) -> ArraySet:

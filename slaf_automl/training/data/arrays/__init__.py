@@ -11,8 +11,8 @@ from slaf_automl.training.data.arrays.folder import has_pictures, read_image_fol
 from slaf_automl.training.data.arrays.frames import is_frame, table_of
 from slaf_automl.training.data.arrays.idx import is_idx, read_idx
 from slaf_automl.training.data.arrays.npz import read_npz
-from slaf_automl.training.data.arrays.parts import TEST, TO_SPLIT, TRAINING, VALIDATION
 from slaf_automl.training.data.arrays.tensors import array_set_of
+from slaf_automl.training.data.parts import TEST, TO_SPLIT, TRAINING, VALIDATION
 
 __all__ = [
     "TEST",

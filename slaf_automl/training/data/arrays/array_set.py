@@ -9,7 +9,7 @@ import numpy as np
 
 from slaf_automl.errors import DataError
 from slaf_automl.training.data.arrays.labels import canonical_target
-from slaf_automl.training.data.arrays.parts import TEST, TO_SPLIT, TRAINING, VALIDATION
+from slaf_automl.training.data.parts import TEST, TO_SPLIT, TRAINING, VALIDATION
 from slaf_automl.training.data.table import shown
 
 _LARGEST = float(np.finfo(np.float32).max)

@@ -16,8 +16,8 @@ from slaf_automl.errors import DataError, SlafError
 from slaf_automl.training.data.arrays.array_set import ArraySet
 from slaf_automl.training.data.arrays.channels import require_channels_first
 from slaf_automl.training.data.arrays.joining import join
-from slaf_automl.training.data.arrays.parts import given_parts
 from slaf_automl.training.data.arrays.tensors import array_of
+from slaf_automl.training.data.parts import given_parts
 
 _PARTS = {"training": "train_dataloader", "validation": "val_dataloader", "test": "test_dataloader"}
 

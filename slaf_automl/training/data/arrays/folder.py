@@ -10,8 +10,8 @@ import numpy as np
 
 from slaf_automl.errors import DataError
 from slaf_automl.training.data.arrays.array_set import ArraySet
-from slaf_automl.training.data.arrays.parts import given_parts
 from slaf_automl.training.data.arrays.pictures import ENDINGS, read_pictures
+from slaf_automl.training.data.parts import given_parts
 
 _TRAIN, _TEST = "train", "test"
 _VALIDATION = ("val", "validation")

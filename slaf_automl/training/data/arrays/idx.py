@@ -15,7 +15,7 @@ import numpy as np
 
 from slaf_automl.errors import DataError
 from slaf_automl.training.data.arrays.array_set import ArraySet
-from slaf_automl.training.data.arrays.parts import given_parts
+from slaf_automl.training.data.parts import given_parts
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _NAME = re.compile(r"(?P<stem>.*)(?P<what>images|labels)[-.]idx\d[-.]\w+(\.gz)?", re.IGNORECASE)

@@ -12,7 +12,7 @@ from slaf_automl.training.data.arrays.array_set import ArraySet
 from slaf_automl.training.data.arrays.channels import require_channels_first
 from slaf_automl.training.data.arrays.joining import join
 from slaf_automl.training.data.arrays.labels import canonical_target
-from slaf_automl.training.data.arrays.parts import TEST, TO_SPLIT, TRAINING, VALIDATION, given_parts
+from slaf_automl.training.data.parts import TEST, TO_SPLIT, TRAINING, VALIDATION, given_parts
 from slaf_automl.training.data.table import shown
 
 _LETTERS = ("X", "x")

@@ -143,10 +143,10 @@ def search(
         quiet=not progress,
         say=log or (lambda text: None),
     )
-    for note in table.notes:
-        plan.say(f"note: {note}")
     plan.space.distributions(table.info, plan.budget)  # Refuses a budget that is too small.
     require_accelerator(accelerator)
+    for note in table.notes:
+        plan.say(f"note: {note}")
     folder = Path(tempfile.mkdtemp(prefix="slaf_automl-") if out is None else out)
     try:
         with (

@@ -219,12 +219,15 @@ def _front(options: Namespace) -> None:
     costs, plot = arguments.pop("costs"), arguments.pop("plot")
     if plot is not None:
         require_plot()
+    data = _data(arguments)
     front = search_front(
-        _data(arguments),
+        data,
         costs=tuple(cost.strip() for cost in costs.split(",")),
         budget=Budget(**limits),
         **arguments,
     )
+    for note in data.notes:
+        _note(note)
     print(front)
     if front.stopped is not None:
         _say(f"stopped by {front.stopped}; the same command again goes on")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from slaf_automl.spaces import SearchSpace, SizedSpace
 from slaf_automl.spec import COSTS, Budget, Candidate
 from slaf_automl.spec.trial import require_population
 from slaf_automl.training import TableData, find_metric, fit
+from slaf_automl.training.data.sources import Source
 from slaf_automl.training.fit import Fit, require_accelerator
 
 _JSON = "front.json"
@@ -107,12 +109,12 @@ class Front:
 
 
 def search_front(
-    data: str | Path | TableData,
+    data: Source | TableData,
     *,
     costs: tuple[str, ...] = ("parameters",),
     budget: Budget | int,
     out: str | Path,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     space: str | Path | SearchSpace = "mlp",
     trials: int = 64,
     population: int | None = None,
@@ -134,7 +136,7 @@ def search_front(
     the same `out`, it resumes or extends.
 
     Args:
-        data: a CSV file, `sklearn:NAME`, or a `TableData`.
+        data: what `read_table` takes, or a `TableData`.
         costs: one or two of `parameters`, `macs`, `relus`.
         budget: the greatest limits; a number limits parameters.
         out: run folder.

@@ -13,12 +13,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow.csv
 import pytest
 
 from slaf_automl.cli import main
 from slaf_automl.driver.run import RunFolder
 from slaf_automl.training import TableData
+from slaf_automl.training.data.splits import Given, split_rows
 
 COMMAND = [sys.executable, "-m", "slaf_automl.cli"]
 
@@ -53,12 +55,18 @@ def complaint(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> str:
 
 CELLS = {
     "text": ("a,b,y\n1,2,0.5\n3,oops,1.5\n", "row 2, column 'b': 'oops' is not a number"),
-    "nan": ("a,b,y\n1,2,0.5\n3,nan,1.5\n", "row 2, column 'b' is empty or NaN"),
-    "missing": ("a,b,y\n1,2,0.5\n3,,1.5\n", "row 2, column 'b' is empty or NaN"),
+    "no target": ("a,b,y\n1,2,\n3,4,1.5\n", "row 1, column 'y' is empty or NaN"),
+    "targets missing": ("a,b,y\n1,2,\n3,4,\n", "target 'y' is empty"),
     "inf": ("a,b,y\n1,2,0.5\n3,inf,1.5\n", "row 2, column 'b': inf"),
     "one class": ("a,b,y\n" + "1,2,yes\n" * 30, "target 'y' has one class, yes"),
     "one value": ("a,b,y\n" + "".join(f"{i},2,1.5\n" for i in range(30)), "target 'y' is constant"),
-    "ragged": ("a,b,y\n1,2,0.5\n3,4\n", "is not a readable CSV file"),
+    "ragged": ("a,b,y\n1,2,0.5\n3,4\n", "line 3 has 2 columns"),
+    "one row": ("a,b,y\n1,2,0.5\n", "1 rows"),
+    "many classes": (
+        "a,b,y\n" + "".join(f"{i},{i * i},k{i // 2 * 2 if i < 8 else i}\n" for i in range(30)),
+        "target 'y' has 26 classes in 30 rows",
+    ),
+    "dates": ("a,b,y\n1,2020-01-31,0.5\n", "column 'b' holds dates or times"),
     "header only": ("a,b,y\n", "has a header line but no rows"),
     "empty": ("", "is empty"),
     "no columns": ("hello\nworld\n", "is not a CSV file with columns"),
@@ -75,6 +83,78 @@ def test_a_bad_table_is_one_line(name, tmp_path, capsys):
     arguments = ["search", str(path), "--budget", "500", "--out", str(out)]
     assert words in complaint(capsys, arguments)
     assert not out.exists()
+
+
+def mixed_table(rows: int = 200) -> str:
+    """Gaps, categories, a level seen once, and a group."""
+    lines = ["id,age,colour,own,y"]
+    for i in range(rows):
+        age = "" if i % 9 == 0 else str(20 + i % 37)
+        colour = "mauve" if i == 0 else ("red", "blue", "green")[i * 7 % 3]
+        lines.append(f"{i // 2},{age},{colour},{i % 5 < 2},{(i % 37) / 10 + (i * 7 % 3):.2f}")
+    return "\n".join(lines) + "\n"
+
+
+def test_a_csv_with_everything_is_searched_and_predicted(tmp_path, quick_space, capsys):
+    path, out = tmp_path / "table.csv", tmp_path / "run"
+    path.write_text(mixed_table())
+    arguments = ["search", str(path), *quick(quick_space), "--group", "id", "--out", str(out)]
+    assert main(arguments) == 0
+    assert "note: column 'colour': 1 of 4 levels are rare" in capsys.readouterr().err
+    figures = json.loads((out / "best" / "metrics.json").read_text())
+    # The raw file again, row by row: the same figures as the search's own.
+    assert main(["predict", str(out), str(path), "--out", str(tmp_path / "p.csv")]) == 0
+    captured = capsys.readouterr()
+    assert "note: column 'colour': 1 rows with 'mauve' count as its other levels" in captured.err
+    predicted = pyarrow.csv.read_csv(tmp_path / "p.csv").column("prediction").to_numpy()
+    data = TableData.load(path, group="id")
+    order = {tuple(row): i for i, row in enumerate(data.table.x.tolist())}
+    assert len(order) < len(predicted)  # Some rows are alike, and predicted alike.
+    split = split_rows(200, None, 0, Given(groups=data.table.groups))
+    for part, rows in (("validation", split.validation), ("test", split.test)):
+        wanted = float(np.sqrt(((predicted[rows] - data.table.y[rows]) ** 2).mean()))
+        assert figures["exported"][part] == pytest.approx(wanted, rel=1e-5)
+    # The target need not be there.
+    bare = tmp_path / "bare.csv"
+    bare.write_text("\n".join(line.rpartition(",")[0] for line in mixed_table().splitlines()))
+    assert main(["predict", str(out), str(bare), "--out", str(tmp_path / "q.csv")]) == 0
+    assert (tmp_path / "q.csv").read_text() == (tmp_path / "p.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--group", "who"], "no column 'who'"),
+        (["--time", "colour"], "holds text such as 'mauve'"),
+        (["--categorical", "age,shoe"], "no column 'shoe'"),
+        (["--shape", "1x4"], "a shape of a table's rows"),
+        (["--shape", "wide"], "shape 'wide'"),
+        (["--class-weights", "balanced"], "class weights for regression"),
+        (["--test", "nowhere.csv"], "no such file: nowhere.csv"),
+        (["--target", "age,size"], "no column 'size' to predict"),
+        (["--target", "y,colour"], "target 'colour' holds text"),
+        (["--metric", "auroc"], "unknown metric 'auroc' for a regression target"),
+    ],
+)
+def test_options_that_the_table_does_not_fit_are_one_line(options, words, tmp_path, capsys):
+    path = tmp_path / "table.csv"
+    path.write_text(mixed_table(60))
+    arguments = ["search", str(path), "--budget", "500", "--out", str(tmp_path / "run"), *options]
+    assert words in complaint(capsys, arguments)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_test_file_with_other_columns_is_one_line(tmp_path, capsys):
+    for name, text in (("a", mixed_table(60)), ("b", "id,age,y\n1,2,3\n")):
+        (tmp_path / f"{name}.csv").write_text(text)
+    arguments = ["search", str(tmp_path / "a.csv"), "--test", str(tmp_path / "b.csv")]
+    arguments += ["--budget", "500", "--out", str(tmp_path / "run")]
+    assert "column 'colour' of" in complaint(capsys, arguments)
+
+
+def test_a_series_or_image_space_wants_such_data(tmp_path, capsys):
+    arguments = ["--budget", "500", "--space", "cnn", "--out", str(tmp_path / "run")]
+    assert "expected images" in complaint(capsys, ["search", "sklearn:iris", *arguments])
 
 
 def test_a_binary_file_is_one_line(tmp_path, capsys):

@@ -6,8 +6,8 @@ python scripts/benchmarks/tables.py --data-dir DIR [--sets uci classification] [
 DIR holds uci_regression/*.npz (with the standard splits; split 0 is taken, as given),
 classification/*.npz and reference/uci_regression_published_rmse.json, whose column "MC dropout, 10
 times the epochs" stands beside: the mean over 20 splits of networks of one hidden layer of 50 units
-(100 for protein) with hyperparameters searched. Each search has a folder of its own in --out; the same
-command again goes on where it was stopped.
+(100 for protein) with hyperparameters searched. Each search has a folder of its own in --out; the
+same command again goes on where it was stopped.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ from small_tables import make_table, normal_rows
 from slaf_automl.errors import DataError
 from slaf_automl.training import TableData
 from slaf_automl.training.data.parts import TEST, TO_SPLIT, TRAINING, VALIDATION
-from slaf_automl.training.data.splits import Given, repeated_rows, split_rows
+from slaf_automl.training.data.repeats import repeated_rows
+from slaf_automl.training.data.splits import Given, split_rows
 
 ROWS = 100
 

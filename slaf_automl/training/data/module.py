@@ -16,17 +16,15 @@ from slaf_automl.errors import DataError
 from slaf_automl.spec import DataInfo
 from slaf_automl.training.data.batches import TensorBatches, evaluation_rows
 from slaf_automl.training.data.encoding import choose_encoding
+from slaf_automl.training.data.repeats import repeated_rows
 from slaf_automl.training.data.sources import Source, read_table
-from slaf_automl.training.data.splits import Given, repeated_rows, split_rows
+from slaf_automl.training.data.splits import Given, split_rows
 from slaf_automl.training.data.statistics import TableStatistics, balanced_weights, measure
 from slaf_automl.training.data.table import Table
 from slaf_automl.training.data.target import encode_target, find_task
 
 CLASS_WEIGHTS = ("balanced",)
 """How classes may be weighed."""
-
-MOST_COMPARED = 2**26
-"""Numbers of a table up to which repeated rows are looked for."""
 
 
 class TableData(LightningDataModule):
@@ -102,13 +100,12 @@ class TableData(LightningDataModule):
         self.test_rows = len(rows.test)
         self.test_openings = 0
         self.notes: tuple[str, ...] = encoding.notes
-        if encoded.size <= MOST_COMPARED:
-            others = np.concatenate([rows.validation, rows.test])
-            if repeated := len(repeated_rows(table.x, y, rows.train, others)):
-                self.notes += (
-                    f"{repeated:,} of {len(others):,} validation and test rows repeat training "
-                    "rows exactly",
-                )
+        others = np.concatenate([rows.validation, rows.test])
+        if repeated := len(repeated_rows(table.x, y, rows.train, others)):
+            self.notes += (
+                f"{repeated:,} of {len(others):,} validation and test rows repeat training rows "
+                "exactly",
+            )
 
     @classmethod
     def load(

@@ -148,22 +148,3 @@ def _require_every_class(
                 else f"class number {index} has no {where}",
                 remedy="drop or merge the rarest classes, or add rows",
             )
-
-
-def repeated_rows(
-    x: np.ndarray, y: np.ndarray, train: np.ndarray, others: np.ndarray
-) -> NDArray[np.int64]:
-    """Return those of the other rows that some training row equals, target included.
-
-    Args:
-        x: `(rows, features)`.
-        y: `(rows,)` or `(rows, targets)`.
-        train: numbers of the training rows.
-        others: numbers of validation or test rows.
-    """
-    trained = {_row(x, y, i) for i in train}
-    return np.array([i for i in others if _row(x, y, i) in trained], dtype=np.int64)
-
-
-def _row(x: np.ndarray, y: np.ndarray, i: int) -> tuple[bytes, bytes]:
-    return x[i].tobytes(), np.asarray(y[i]).tobytes()

@@ -20,6 +20,7 @@ from slaf_automl.spaces import SearchSpace
 from slaf_automl.spec import Budget, Candidate
 from slaf_automl.spec.trial import require_population
 from slaf_automl.training import TableData, find_metric
+from slaf_automl.training.data.folds import folds as cut_folds
 from slaf_automl.training.data.sources import Source
 from slaf_automl.training.fit import require_accelerator
 
@@ -75,6 +76,7 @@ def search(
     task: str | None = None,
     metric: str | None = None,
     split: int = 0,
+    folds: int | None = None,
     control: bool = True,
     confirmations: int = 5,
     refit: bool = False,
@@ -107,6 +109,8 @@ def search(
         task: `"classification"` or `"regression"`; None decides from the target.
         metric: name of the metric; None takes accuracy or RMSE.
         split: number of the random split into training, validation and test rows.
+        folds: train each candidate on so many folds of the training and validation rows, and take
+            the mean; None takes the validation rows alone. For small tables.
         control: run the all-ReLU arm; without it no gain is claimed.
         confirmations: fresh seeds each winner is trained with.
         refit: train the winner once more on training and validation rows before exporting it.
@@ -142,11 +146,12 @@ def search(
         accelerator=accelerator,
         quiet=not progress,
         say=log or (lambda text: None),
+        folds=folds,
     )
     plan.space.distributions(table.info, plan.budget)  # Refuses a budget that is too small.
     require_accelerator(accelerator)
-    for note in table.notes:
-        plan.say(f"note: {note}")
+    if folds is not None:
+        cut_folds(table, folds)  # Refuses a number that cannot be.
     folder = Path(tempfile.mkdtemp(prefix="slaf_automl-") if out is None else out)
     try:
         with (
@@ -154,6 +159,8 @@ def search(
             passes_ahead(plan.space, accelerator, plan.population),
         ):
             arms = plan.arms(run)
+            for note in table.notes:
+                plan.say(f"note: {note}")
             stopped = plan.run_trials(run, arms, interruption)
             bundle = plan.conclude(run, arms, interruption)
     except BaseException:

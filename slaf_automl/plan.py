@@ -31,6 +31,8 @@ from slaf_automl.spaces import SearchSpace
 from slaf_automl.spec import Budget, Evaluator
 from slaf_automl.training import SequentialEvaluator, TableData
 from slaf_automl.training.confirmation import Confirmer
+from slaf_automl.training.cross_validation import FoldsEvaluator
+from slaf_automl.training.data.folds import folds
 from slaf_automl.training.metrics import MetricKind
 from slaf_automl.training.population import PopulationEvaluator
 from slaf_automl.training.population.adamw import compile_update
@@ -53,6 +55,7 @@ class Plan:
     accelerator: str
     quiet: bool
     say: Callable[[str], None]
+    folds: int | None = None
 
     @property
     def twin(self) -> bool:
@@ -81,7 +84,7 @@ class Plan:
             space_identity=space.identity(),
             budget=stored_budget(self.budget),
             data=self.data.table.source,
-            data_identity=self.data.fingerprint(),
+            data_identity=self.data.fingerprint() + (f" {self.folds} folds" if self.folds else ""),
             metric=self.metric.name,
             seed=self.seed,
             population=self.population,
@@ -89,7 +92,7 @@ class Plan:
         reduction = space.file.schedule.reduction if space.rungs(self.data) else None
         return Arm(
             name,
-            run.study(identity, self.metric.direction, reduction),
+            run.study(identity, self.metric.direction, reduction, folds=bool(self.folds)),
             suggest=lambda trial: space.suggest(trial, self.data, self.budget),
             decode=lambda parameters: space.decode(parameters, self.data, self.budget),
         )
@@ -110,21 +113,28 @@ class Plan:
                 alone=run.alone,
                 flush=flush,
             )
-            rungs = self.space.rungs(self.data)
-            evaluator = evaluator_for(
+            driver.run(self._evaluator())
+        if all(len(arm.finished()) >= self.trials for arm in arms):
+            return None
+        self.say(_stopped_in_words(str(interruption.reason), arms, self.trials))
+        return interruption.reason
+
+    def _evaluator(self) -> Evaluator:
+        def of(data: TableData, rungs: tuple[int, ...]) -> Evaluator:
+            return evaluator_for(
                 self.space,
-                self.data,
+                data,
                 self.metric.name,
                 rungs,
                 self.population,
                 self.seed,
                 self.accelerator,
             )
-            driver.run(evaluator)
-        if all(len(arm.finished()) >= self.trials for arm in arms):
-            return None
-        self.say(_stopped_in_words(str(interruption.reason), arms, self.trials))
-        return interruption.reason
+
+        if self.folds is None:
+            return of(self.data, self.space.rungs(self.data))
+        every = folds(self.data, self.folds)
+        return FoldsEvaluator(every, lambda fold: of(fold, ()), self.population)
 
     def conclude(self, run: RunFolder, arms: list[Arm], interruption: Interruption) -> Bundle:
         """Confirm, decide, read the test rows, export."""

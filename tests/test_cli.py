@@ -414,3 +414,14 @@ def test_a_signal_concludes_with_what_is_finished(tmp_path, quick_space, number)
     assert "Traceback" not in err
     assert "* exported" in out
     assert (folder / "best/model.onnx").exists()
+
+
+def test_folds_are_part_of_the_study(tmp_path, quick_space, capsys):
+    out = tmp_path / "run"
+    arguments = ["search", "sklearn:iris", *quick(quick_space), "--out", str(out)]
+    assert main([*arguments, "--folds", "3"]) == 0
+    assert "content, target or split of the data" in complaint(capsys, arguments)
+    assert main([*arguments, "--folds", "3"]) == 0
+    other = ["search", "sklearn:iris", *quick(quick_space), "--out", str(tmp_path / "other")]
+    assert "2 folds; expected" in complaint(capsys, [*other, "--folds", "2"])
+    assert not (tmp_path / "other").exists()

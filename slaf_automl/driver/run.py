@@ -134,6 +134,8 @@ class RunFolder:
         identity: Identity,
         direction: Direction | tuple[Direction, ...],
         reduction: int | None,
+        *,
+        folds: bool = False,
     ) -> optuna.Study:
         """Open or create the study of one arm.
 
@@ -141,13 +143,14 @@ class RunFolder:
             identity: what it is a study of.
             direction: of its objective, or of each of several.
             reduction: 1/reduction of the trials at a rung go on; None: all do.
+            folds: trials report single folds, and are pruned by them.
 
         Raises:
             StudyError: the study there is of another space, budget, data, metric or seed.
         """
         self._claim_folder(identity)
         name = identity.arm if self.alone else f"{self._read_name()}/{identity.arm}"
-        pruner = pruner_for(reduction)
+        pruner = pruner_for(reduction, folds=folds)
         directions = direction if isinstance(direction, tuple) else (direction,)
         # Looked up first: a journal keeps a line even of a creation that it refuses.
         with quiet_optuna():

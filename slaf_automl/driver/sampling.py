@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 from optuna.exceptions import ExperimentalWarning
-from optuna.pruners import BasePruner, NopPruner
+from optuna.pruners import BasePruner, NopPruner, WilcoxonPruner
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
@@ -56,6 +56,16 @@ class HalvingPruner(BasePruner):
         return value < worst if study.direction.name == "MAXIMIZE" else value > worst
 
 
-def pruner_for(reduction: int | None) -> BasePruner:
-    """Return the pruner; None for one that never prunes."""
+def pruner_for(reduction: int | None, *, folds: bool = False) -> BasePruner:
+    """Return the pruner.
+
+    Args:
+        reduction: 1/reduction of the trials at a rung go on; None never prunes.
+        folds: reports are those of single folds: a trial is stopped when a signed-rank test over
+            the folds so far says that the best trial is better (p < 0.1).
+    """
+    if folds:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            return WilcoxonPruner(p_threshold=0.1)
     return NopPruner() if reduction is None else HalvingPruner(reduction)

@@ -43,6 +43,7 @@ class TableData(LightningDataModule):
         class_weights: `"balanced"` weighs each class the same in the loss; None each row.
 
     Attributes:
+        rows: which rows of the table each part holds.
         notes: in words, what was left out or deserves a look.
 
     Raises:
@@ -70,7 +71,7 @@ class TableData(LightningDataModule):
         classes, y = encode_target(table, kind)
         given = Given(table.part, table.groups, table.times)
         rows = split_rows(len(table.x), y if classes else None, split, given)
-        self.split = int(split)
+        self.split, self.rows = int(split), rows
         encoding = choose_encoding(table, rows.train)
         encoded = encoding.encode(table)
         statistics = measure(

@@ -13,7 +13,7 @@ from slaf_automl.activations.kinds import Foldable
 from slaf_automl.activations.standalone import ALL_ABSORBED, deploy_alone
 from slaf_automl.activations.statistics import InputNormaliser
 from slaf_automl.networks.deployed import DeployedNetwork
-from slaf_automl.networks.layout import Layer, Residual, SlotStep, Step
+from slaf_automl.networks.layout import Flatten, Layer, Residual, SlotStep, Step
 from slaf_automl.networks.network import Network
 from slaf_automl.spec import Architecture
 
@@ -73,6 +73,10 @@ class _Folding:
                 before = None
             elif isinstance(step, SlotStep):
                 before = self._slot(step)
+            elif isinstance(step, Flatten) and before is not None:
+                # Every place is a feature of its own, with its channel's map.
+                maps = (t.repeat_interleave(step.positions) for t in (before.scale, before.shift))
+                before = Affine(*maps)
             elif isinstance(step, Residual):
                 # Only what both branches can take is left to them: see the families' layouts.
                 self.walk(step.body, before)

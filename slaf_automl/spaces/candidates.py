@@ -60,7 +60,7 @@ def build_candidate(file: SpaceFile, chooser: Chooser, info: DataInfo, budget: B
     solved = solve_widths(
         shape,
         least_widths(placement, owners, file.widths),
-        lambda widths: architecture(file, info, widths, placement, **extra),
+        lambda widths: architecture(file, info, widths, placement, extra),
         budget,
         file.widths.most,
     )
@@ -89,6 +89,8 @@ class CandidateChooser:
             "coefficient_rate": recipe.coefficient_rate,
             "pooling": architecture.pooling,
             "blocks": architecture.blocks,
+            "kernel": architecture.kernel,
+            "head": architecture.head,
             **pattern_answers(file, architecture.kinds),
         }
         for i, spec in enumerate(placement):

@@ -18,7 +18,7 @@ from slaf_automl.errors import SlafError, SpaceError, SpecError
 from slaf_automl.networks import SHAPES, WidthLimits
 from slaf_automl.spaces.dimensions import Constant, Dimension, Searched
 from slaf_automl.spaces.patterns import PATTERNS
-from slaf_automl.spec import FAMILIES, POOLINGS, ROUTINES
+from slaf_automl.spec import FAMILIES, HEADS, POOLINGS, ROUTINES
 from slaf_automl.spec.trial import require_population
 
 SCHEMA = 1
@@ -33,10 +33,12 @@ _WORDS: dict[str, Collection[str]] = {
     "start": tuple(TARGETS),
     "routine": ROUTINES,
     "pooling": POOLINGS,
+    "head": HEADS,
 }
 _RANGES: dict[str, tuple[type, float, float]] = {
     "depth": (int, 1, 16),
     "blocks": (int, 1, 16),
+    "kernel": (int, 2, 16),
     "slot.degree": (int, 1, MAX_DEGREE),
     "slot.hybrid": (float, 0.0, 0.95),
     "clip": (float, 0.5, 100.0),
@@ -62,7 +64,12 @@ DIMENSIONS = (
 )
 """Dimensions of every space file; all must be given, as a range, as choices or as a value."""
 
-OF_FAMILY: Mapping[str, tuple[str, ...]] = {"mlp": (), "cnn": ("pooling",), "resnet": ("blocks",)}
+OF_FAMILY: Mapping[str, tuple[str, ...]] = {
+    "mlp": (),
+    "cnn": ("pooling",),
+    "resnet": ("blocks",),
+    "conv1d": ("pooling", "kernel", "head"),
+}
 """The further dimensions of each family."""
 
 ENCODINGS: Mapping[str, tuple[str, ...]] = {

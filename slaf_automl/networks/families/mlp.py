@@ -32,6 +32,6 @@ class MLPFamily(Family):
         """Each slot has the width of its own layer."""
         return tuple(range(widths))
 
-    def most_widths(self, image: Image | None) -> int | None:
+    def most_widths(self, image: Image | None, kernel: int | None = None) -> int | None:
         """There is no limit."""
         return None

@@ -52,6 +52,16 @@ def deploy(
     return deployed
 
 
+def _of_sum(body: Affine | None, shortcut: Affine | None) -> Affine | None:
+    """Return the map that has not been applied to a sum: the constants of its two branches.
+
+    Layouts leave no scale to a sum, which would have to be the same in both.
+    """
+    if body is None or shortcut is None:
+        return body or shortcut
+    return Affine(body.scale, body.shift + shortcut.shift)
+
+
 @dataclass(frozen=True)
 class _Folding:
     """Walks the steps with the affine map that the next layer has to take."""
@@ -79,9 +89,7 @@ class _Folding:
                 before = Affine(*maps)
             elif isinstance(step, Residual):
                 # Only what both branches can take is left to them: see the families' layouts.
-                self.walk(step.body, before)
-                self.walk(step.shortcut, before)
-                before = None
+                before = _of_sum(self.walk(step.body, before), self.walk(step.shortcut, before))
         return before
 
     def _layer(self, step: Layer, before: Affine | None) -> None:

@@ -77,6 +77,11 @@ def widest_kernel(file: SpaceFile) -> int | None:
     return max(_kernels(file), default=None)
 
 
+def may_link(file: SpaceFile) -> bool:
+    """Say whether some network may have identity links."""
+    return "residual" in file.dimensions and True in file.dimensions["residual"].values()
+
+
 def searches_slaf(file: SpaceFile) -> bool:
     """Say whether some slot may be SLAF."""
     return "slaf" in extreme_kinds(file, 1)[-1]
@@ -116,6 +121,9 @@ class _Sized:
         self._file, self._info = file, info
         self._owners = slot_owners(file, layers, most_blocks(file))
         self._extras = _extras(file)
+        self._linked = layers > 1 and may_link(file)
+        if self._linked:  # They store no less than others.
+            self._extras = [{**extra, "residual": True} for extra in self._extras]
 
     @property
     def slots(self) -> int:
@@ -125,7 +133,8 @@ class _Sized:
     def least(self, kinds: Kinds, specs: Specs) -> Widths:
         """Return the narrowest widths for these slots."""
         placement = tuple(specs[kind] for kind in kinds)
-        return least_widths(placement, self._owners, self._file.widths)
+        widths = least_widths(placement, self._owners, self._file.widths)
+        return (max(widths),) * len(widths) if self._linked else widths
 
     def cost(self, kinds: Kinds, specs: Specs, widths: Widths) -> dict[str, float]:
         """Return the most that the network costs, cost by cost, whatever else the file allows."""

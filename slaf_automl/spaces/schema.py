@@ -72,6 +72,9 @@ OF_FAMILY: Mapping[str, tuple[str, ...]] = {
 }
 """The further dimensions of each family."""
 
+MAY_HAVE: Mapping[str, tuple[str, ...]] = {"mlp": ("residual",)}
+"""Dimensions of a family that a file may leave out."""
+
 ENCODINGS: Mapping[str, tuple[str, ...]] = {
     "slots": DIMENSIONS,
     "pattern": tuple("pattern" if n == "slot.activation" else n for n in DIMENSIONS),
@@ -138,7 +141,9 @@ def parse_space(document: Any, where: str) -> SpaceFile:
     names = (*ENCODINGS[_encoding(top["encoding"], where)], *OF_FAMILY[top["family"]])
     widths = require_mapping(top["widths"], f"{where}: widths", ("least", "most"))
     least = require_whole(widths["least"], f"{where}: widths.least", 1)
-    dimensions = require_mapping(top["dimensions"], f"{where}: dimensions", names)
+    if isinstance(given := top["dimensions"], Mapping):
+        names += tuple(name for name in MAY_HAVE.get(top["family"], ()) if name in given)
+    dimensions = require_mapping(given, f"{where}: dimensions", names)
     return SpaceFile(
         name=top["name"],
         version=top["version"],
@@ -258,6 +263,10 @@ def _value(name: str, value: Any, where: str) -> Any:
         if not isinstance(value, str) or value not in _WORDS[name]:
             expected = "one of " + ", ".join(_WORDS[name])
             raise SpaceError(f"{where}: unknown {name.split('.')[-1]} {value!r}", expected=expected)
+        return value
+    if name == "residual":
+        if not isinstance(value, bool):
+            raise SpaceError(f"{where}: {value!r}", expected="true or false")
         return value
     if name == "clip" and value is None:
         return None

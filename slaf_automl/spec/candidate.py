@@ -60,6 +60,8 @@ class Architecture(Value):
             value that it stores; None where no input has gaps.
         kernel: places in the window of each convolution of a `conv1d`, at least two.
         head: of `HEADS`, what the last layer of a `conv1d` takes.
+        residual: True of an `mlp` with identity links around its hidden layers, which then are at
+            least two and of one width; None without.
 
     Raises:
         SpecError: a size below one, a value that the family needs and lacks or has no use for, or
@@ -78,6 +80,7 @@ class Architecture(Value):
     filled_inputs: tuple[int, ...] | None = optional_field()
     kernel: int | None = optional_field()
     head: str | None = optional_field()
+    residual: bool | None = optional_field()
 
     def __post_init__(self) -> None:
         require_choice("network family", self.family, FAMILIES)
@@ -130,6 +133,21 @@ class Architecture(Value):
             require_integer("Architecture.kernel", self.kernel, 2)
         if self.head is not None:
             require_choice("head", self.head, HEADS)
+        if self.residual is not None:
+            self._require_linked()
+
+    def _require_linked(self) -> None:
+        """Check what identity links need."""
+        if self.residual is not True or self.family != "mlp":
+            raise SpecError(
+                f"Architecture.residual {self.residual!r} of family {self.family!r}",
+                expected="True of an mlp, or None",
+            )
+        if len(self.widths) < 2 or len(set(self.widths)) > 1:
+            raise SpecError(
+                f"Architecture.residual with widths {self.widths!r}",
+                expected="at least two hidden layers, all of one width",
+            )
 
     @property
     def kinds(self) -> tuple[str, ...]:

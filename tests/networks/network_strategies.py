@@ -66,6 +66,8 @@ def architectures(draw, slots=ANY, most_width=20, families=FAMILIES):
     if family == "mlp":
         placement = draw(st.lists(slots, min_size=1, max_size=4))
         widths = tuple(draw(width) for _ in placement)
+        if len(widths) > 1 and draw(st.booleans()):
+            common["residual"], widths = True, widths[:1] * len(widths)
         inputs = draw(st.integers(1, 12))
         return Architecture(inputs=inputs, widths=widths, placement=tuple(placement), **common)
     sides = (1, draw(st.integers(14, 24))) if family == "conv1d" else (draw(_SIDE), draw(_SIDE))

@@ -1,4 +1,4 @@
-"""Convolutional and residual networks, and those for series: shapes, counts by hand, and the deployed form."""
+"""Networks for images and series: shapes, counts by hand, and the deployed form."""
 
 from dataclasses import replace
 

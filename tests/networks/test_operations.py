@@ -120,7 +120,8 @@ def test_layers_agree_with_torchs_counter(architecture):
     for i, spec in enumerate(architecture.placement):
         if spec.kind == "slaf":
             assert parts[f"slots.{i}"].macs > 0
-        elif architecture.family != "resnet":  # There a slot may scale by itself.
+        elif architecture.family != "resnet" and not architecture.residual:
+            # There a slot may scale by itself.
             assert parts[f"slots.{i}"].macs == 0
 
 

@@ -98,7 +98,11 @@ def test_a_front_has_networks_of_every_size():
         ("cnn", None, "on a table of 64 columns; expected images; .* family mlp"),
         ("resnet", None, "on a table of 64 columns; expected images; .* family mlp"),
         ("conv1d", None, r"on a table of 64 columns; expected series, of shape \(channels, 1, le"),
-        ("conv1d", (1, 8, 8), r"on images of \(1, 8, 8\); expected series, .* family cnn or resnet"),
+        (
+            "conv1d",
+            (1, 8, 8),
+            r"on images of \(1, 8, 8\); expected series, .* family cnn or",
+        ),
         ("cnn", (2, 1, 32), r"on series of \(2, 1, 32\); expected images; .* family conv1d"),
         ("resnet", (1, 1, 64), r"on series of \(1, 1, 64\); expected images; .* family conv1d"),
     ],

@@ -117,6 +117,17 @@ def test_lanes_for_series_end_where_their_candidates_alone_do(double, digits):
         assert_same(population, str(seed), one, series, 1e-8)
 
 
+def test_linked_lanes_end_where_their_candidates_alone_do_beside_a_stack(double):
+    data = make_data("multiclass")
+    placements = [(slaf(hybrid=0.5), relu("element")), (relu("input"), slaf())]
+    plain = [make_candidate(data, p, widths=(6, 6), epochs=3) for p in placements]
+    linked = [replace(one, architecture=replace(one.architecture, residual=True)) for one in plain]
+    population = trained(started(data, [*plain, *linked]))
+    assert sorted(len(group.lanes) for group in population._groups) == [1, 1, 2]
+    for seed, one in enumerate([*plain, *linked]):
+        assert_same(population, str(seed), one, data, 1e-8)
+
+
 def test_images_and_tables_do_not_share_a_population(digits):
     with pytest.raises(SlafError, match="family 'cnn' in a population without images"):
         started(digits, [candidate(digits.info, (relu(), relu()))])

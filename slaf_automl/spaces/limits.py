@@ -103,7 +103,8 @@ def _shape(file: SpaceFile, family: Family, info: DataInfo) -> Image:
     if info.image is not None and (info.image[1] == 1) == family.series:
         return info.image
     if info.image is None:
-        given, fitting = f"a table of {len(info.features)} columns", "mlp"
+        given = f"a table of {len(info.features)} columns"
+        fitting = "mlp, or say the shape of the arrays' rows"
     elif family.series:
         given, fitting = f"images of {info.image}", "cnn or resnet"
     else:

@@ -1,8 +1,9 @@
-"""Images end to end: search, export, ONNX and prediction of convolutional and residual networks."""
+"""Images and series end to end: search, export, ONNX and prediction of their networks."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnxruntime
@@ -15,11 +16,18 @@ import slaf_automl
 from slaf_automl.networks import count_cost
 from slaf_automl.spaces.files import find_space_file
 from slaf_automl.training import TableData
+from slaf_automl.training.data.sources import read_table
 
 
-@pytest.fixture(scope="module", params=["cnn", "resnet"])
+def digits(family):
+    """Return 8×8 digits, as series their rows of pixels one after another."""
+    table = read_table("sklearn:digits")
+    return TableData(replace(table, image=(1, 1, 64)) if family == "conv1d" else table)
+
+
+@pytest.fixture(scope="module", params=["cnn", "resnet", "conv1d"])
 def images(request, tmp_path_factory):
-    """A search of a moment over 8×8 digits."""
+    """A search of a moment."""
     folder = tmp_path_factory.mktemp(request.param)
     document = yaml.safe_load(find_space_file(request.param).read_text())
     document["training"].update(epochs=3, least_steps=0)
@@ -29,7 +37,12 @@ def images(request, tmp_path_factory):
     path = folder / "space.yaml"
     path.write_text(yaml.safe_dump(document))
     return slaf_automl.search(
-        "sklearn:digits", budget=4_000, trials=2, space=path, confirmations=1, out=folder / "run"
+        digits(request.param),
+        budget=4_000,
+        trials=2,
+        space=path,
+        confirmations=1,
+        out=folder / "run",
     )
 
 
@@ -44,8 +57,7 @@ def test_stored_and_counted_values_are_one_number(images):
 
 
 def test_the_bundle_reproduces_its_figures_in_onnxruntime_and_torch(images):
-    data = TableData.load("sklearn:digits")
-    x, y = data.open_test()
+    x, y = digits(images.best.architecture.family).open_test()
     session = onnxruntime.InferenceSession(images.folder / "best/model.onnx")
     outputs, _, labels = session.run(None, {"features": x.numpy()})
     network = slaf_automl.load(images.folder)

@@ -8,9 +8,6 @@ from slaf_automl.networks.families import layout
 from slaf_automl.networks.layout import Halve, Layer, SlotStep
 from slaf_automl.spec import ActivationSpec, Architecture, Cost, Operations
 
-COMPARISONS = 3
-"""Of a maximum over a window of 2×2."""
-
 
 def count_cost(architecture: Architecture) -> Cost:
     """Count what the deployed network stores and computes, without allocating any of it.
@@ -25,8 +22,8 @@ def count_cost(architecture: Architecture) -> Cost:
 
     Convention of the others, for one example: a layer one mac per weight and place, and one level
     of depth; a slot what its kind says (`slaf_automl.spec.COSTS`) at every place, and a mac for
-    each number that it scales itself; a maximum over 2×2 three comparisons and no polynomial;
-    averages, sums and centring nothing; of two branches the longer one's depth.
+    each number that it scales itself; a maximum over k places k − 1 comparisons and no
+    polynomial; averages, sums and centring nothing; of two branches the longer one's depth.
 
     Example:
         >>> from slaf_automl.activations import find_kind
@@ -52,8 +49,8 @@ def count_cost(architecture: Architecture) -> Cost:
                 alone = step.absorbed != ALL_ABSORBED
                 parts.append((name if alone else f"{name}.coefficients", stored))
             operations.append(computed)
-        elif isinstance(step, Halve) and step.pooling == "max":
-            operations.append(Operations("max", relus=COMPARISONS * step.outputs, depth=None))
+        elif isinstance(step, Halve) and step.comparisons:
+            operations.append(Operations("max", relus=step.comparisons * step.outputs, depth=None))
     return Cost(tuple(parts), tuple(operations))
 
 

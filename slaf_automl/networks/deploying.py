@@ -13,7 +13,7 @@ from slaf_automl.activations.kinds import Foldable
 from slaf_automl.activations.standalone import ALL_ABSORBED, deploy_alone
 from slaf_automl.activations.statistics import InputNormaliser
 from slaf_automl.networks.deployed import DeployedNetwork
-from slaf_automl.networks.layout import Layer, Residual, SlotStep, Step
+from slaf_automl.networks.layout import Flatten, Layer, Residual, SlotStep, Step
 from slaf_automl.networks.network import Network
 from slaf_automl.spec import Architecture
 
@@ -52,6 +52,16 @@ def deploy(
     return deployed
 
 
+def _of_sum(body: Affine | None, shortcut: Affine | None) -> Affine | None:
+    """Return the map that has not been applied to a sum: the constants of its two branches.
+
+    Layouts leave no scale to a sum, which would have to be the same in both.
+    """
+    if body is None or shortcut is None:
+        return body or shortcut
+    return Affine(body.scale, body.shift + shortcut.shift)
+
+
 @dataclass(frozen=True)
 class _Folding:
     """Walks the steps with the affine map that the next layer has to take."""
@@ -73,11 +83,13 @@ class _Folding:
                 before = None
             elif isinstance(step, SlotStep):
                 before = self._slot(step)
+            elif isinstance(step, Flatten) and before is not None:
+                # Every place is a feature of its own, with its channel's map.
+                maps = (t.repeat_interleave(step.positions) for t in (before.scale, before.shift))
+                before = Affine(*maps)
             elif isinstance(step, Residual):
                 # Only what both branches can take is left to them: see the families' layouts.
-                self.walk(step.body, before)
-                self.walk(step.shortcut, before)
-                before = None
+                before = _of_sum(self.walk(step.body, before), self.walk(step.shortcut, before))
         return before
 
     def _layer(self, step: Layer, before: Affine | None) -> None:

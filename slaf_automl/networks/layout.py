@@ -6,6 +6,7 @@ follow the same layout, so that they cannot differ.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from slaf_automl.activations.standalone import Absorbed
@@ -13,14 +14,14 @@ from slaf_automl.activations.standalone import Absorbed
 
 @dataclass(frozen=True)
 class Layer:
-    """A linear layer, or a square convolution.
+    """A linear layer or a convolution.
 
     Args:
         index: its place in `layers`.
         inputs: features or channels in.
         outputs: features or channels out.
-        kernel: side of the convolution's window; None for a linear layer.
-        stride: of the convolution.
+        kernel: height and width of the convolution's window; None for a linear layer.
+        stride: of the convolution, both ways.
         padding: zeros at each border.
         positions: places of the output map, 1 for a linear layer.
         feeds: the slot that alone takes its output, and whose input map it absorbs.
@@ -31,7 +32,7 @@ class Layer:
     index: int
     inputs: int
     outputs: int
-    kernel: int | None = None
+    kernel: tuple[int, int] | None = None
     stride: int = 1
     padding: int = 0
     positions: int = 1
@@ -42,7 +43,7 @@ class Layer:
     @property
     def weights(self) -> int:
         """Number of weights, without the biases."""
-        return self.inputs * self.outputs * (1 if self.kernel is None else self.kernel**2)
+        return self.inputs * self.outputs * math.prod(self.kernel or (1,))
 
 
 @dataclass(frozen=True)
@@ -64,20 +65,38 @@ class SlotStep:
 
 @dataclass(frozen=True)
 class Halve:
-    """Pooling over windows of 2×2.
+    """Pooling over windows side by side; what no whole window covers is left out.
 
     Args:
         pooling: `max` or `average`.
         outputs: values that it gives out.
+        window: height and width.
     """
 
     pooling: str
     outputs: int
+    window: tuple[int, int] = (2, 2)
+
+    @property
+    def comparisons(self) -> int:
+        """Number of comparisons for one value, none of an average."""
+        return math.prod(self.window) - 1 if self.pooling == "max" else 0
 
 
 @dataclass(frozen=True)
 class Mean:
     """The mean over each map: `(N, C, H, W)` to `(N, C)`."""
+
+
+@dataclass(frozen=True)
+class Flatten:
+    """Every place of every map a feature: `(N, C, H, W)` to `(N, C·H·W)`.
+
+    Args:
+        positions: H·W, how often a channel's affine map comes again.
+    """
+
+    positions: int
 
 
 @dataclass(frozen=True)
@@ -93,7 +112,7 @@ class Residual:
     shortcut: tuple[Step, ...]
 
 
-Step = Layer | SlotStep | Halve | Mean | Residual
+Step = Layer | SlotStep | Halve | Mean | Flatten | Residual
 
 
 @dataclass(frozen=True)

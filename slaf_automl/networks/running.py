@@ -7,7 +7,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from slaf_automl.networks.layout import Halve, Layer, Mean, Residual, SlotStep, Step
+from slaf_automl.networks.layout import Flatten, Halve, Layer, Mean, Residual, SlotStep, Step
 
 
 class Modules(NamedTuple):
@@ -38,6 +38,9 @@ def _apply(step: Step, x: Tensor, modules: Modules) -> Tensor:
     if isinstance(step, Residual):
         return run(step.body, x, modules) + run(step.shortcut, x, modules)
     if isinstance(step, Halve):
-        return F.max_pool2d(x, 2) if step.pooling == "max" else F.avg_pool2d(x, 2)
+        pool = F.max_pool2d if step.pooling == "max" else F.avg_pool2d
+        return pool(x, step.window)
+    if isinstance(step, Flatten):
+        return x.flatten(1)
     assert isinstance(step, Mean)
     return x.mean((2, 3))

@@ -48,8 +48,11 @@ def build_candidate(file: SpaceFile, chooser: Chooser, info: DataInfo, budget: B
         return chooser.choose(public or name, dimension.distribution)
 
     depth = choose("depth")
-    shape = choose("shape") if depth > 1 else "constant"
+    linked = depth > 1 and "residual" in file.dimensions and choose("residual")
+    shape = choose("shape") if depth > 1 and not linked else "constant"
     extra = {name: choose(name) for name in OF_FAMILY[file.family]}
+    if linked:
+        extra["residual"] = True
     owners = slot_owners(file, depth, extra.get("blocks"))
     most = len(slot_owners(file, depth_range(file)[1], most_blocks(file)))
     slots = choose_slots(file, choose, len(owners), most)
@@ -57,10 +60,12 @@ def build_candidate(file: SpaceFile, chooser: Chooser, info: DataInfo, budget: B
     normaliser = choose("normaliser")
     shared = {name: choose(name) for name in SHARED} if learned else {}
     placement = tuple(_slot_spec(slot, normaliser, shared) for slot in slots)
+    least = least_widths(placement, owners, file.widths)
+    times = depth if linked else 1  # Links need one width for all.
     solved = solve_widths(
         shape,
-        least_widths(placement, owners, file.widths),
-        lambda widths: architecture(file, info, widths, placement, **extra),
+        (max(least),) if linked else least,
+        lambda widths: architecture(file, info, widths * times, placement, extra),
         budget,
         file.widths.most,
     )
@@ -89,6 +94,9 @@ class CandidateChooser:
             "coefficient_rate": recipe.coefficient_rate,
             "pooling": architecture.pooling,
             "blocks": architecture.blocks,
+            "kernel": architecture.kernel,
+            "head": architecture.head,
+            "residual": bool(architecture.residual),
             **pattern_answers(file, architecture.kinds),
         }
         for i, spec in enumerate(placement):

@@ -11,9 +11,10 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 from slaf_automl.activations.bases import find_basis
 from slaf_automl.errors import BudgetError, SpaceError
 from slaf_automl.networks import FAMILIES
+from slaf_automl.networks.families import Family, Image
 from slaf_automl.networks.widths import too_small
 from slaf_automl.spaces.dimensions import Constant, Dimension, Searched, contains
-from slaf_automl.spaces.narrowest import depth_range, narrowest, searches_slaf
+from slaf_automl.spaces.narrowest import depth_range, narrowest, searches_slaf, widest_kernel
 from slaf_automl.spaces.schema import SpaceFile
 from slaf_automl.spaces.slot_kinds import every_slot
 from slaf_automl.spec import Budget, DataInfo, Scalar
@@ -26,7 +27,7 @@ WIDEST = 1_024
 def limit_space(file: SpaceFile, info: DataInfo, budget: Budget) -> SpaceFile:
     """Return the space without what the budget rules out: every candidate that is left can meet it.
 
-    - Small images lower the greatest number of layers.
+    - Small images and short series lower the greatest number of layers.
     - Any budget may lower it too: of each number that is left, the costliest
       placement fits at the narrowest widths.
     - A limit on `depth` leaves SLAFs of polynomial bases without hybrid share and clip, and cuts
@@ -44,7 +45,7 @@ def limit_space(file: SpaceFile, info: DataInfo, budget: Budget) -> SpaceFile:
         budget: the limits.
 
     Raises:
-        SpaceError: the space is for images, and the data are none or too small.
+        SpaceError: the space is for images or series, and the data are none or too small.
         BudgetError: nothing is left, or the space lacks a value that the budget leaves no choice
             but to take; the message names the limit and the smallest that would do, or the value.
     """
@@ -76,29 +77,43 @@ def smallest_limits(file: SpaceFile, info: DataInfo, costs: Collection[str]) -> 
 
 
 def fit_image(file: SpaceFile, info: DataInfo) -> SpaceFile:
-    """Return the space without the numbers of layers that the data's images are too small for.
+    """Return the space without the numbers of layers that the images or series are too small for.
 
     Raises:
-        SpaceError: the space is for images, and the data are none or too small for any.
+        SpaceError: the space is for images or series, and the data are none or too small for any.
     """
     family = FAMILIES[file.family]
     if not family.images:
         return file
-    if info.image is None:
-        raise SpaceError(
-            f"space {file.name!r} on a table of {len(info.features)} columns",
-            expected="images",
-            remedy="take a space of the family mlp",
-        )
-    most, (low, high) = family.most_widths(info.image), depth_range(file)
+    image = _shape(file, family, info)
+    most, (low, high) = family.most_widths(image, widest_kernel(file)), depth_range(file)
     assert most is not None
     if low > most:
+        given, larger = ("series", "longer") if family.series else ("images", "larger")
         raise SpaceError(
-            f"space {file.name!r}, with a depth of at least {low}, on images of {info.image}",
+            f"space {file.name!r}, with a depth of at least {low}, on {given} of {image}",
             expected=f"a depth of {most}",
-            remedy="lower depth in the space file, or take larger images",
+            remedy=f"lower depth in the space file, or take {larger} {given}",
         )
     return file if high <= most else _with_depth(file, low, most)
+
+
+def _shape(file: SpaceFile, family: Family, info: DataInfo) -> Image:
+    """Return the shape of the data's examples, or raise a `SpaceError` if it is of another sort."""
+    if info.image is not None and (info.image[1] == 1) == family.series:
+        return info.image
+    if info.image is None:
+        given = f"a table of {len(info.features)} columns"
+        fitting = "mlp, or say the shape of the arrays' rows"
+    elif family.series:
+        given, fitting = f"images of {info.image}", "cnn or resnet"
+    else:
+        given, fitting = f"series of {info.image}", "conv1d"
+    raise SpaceError(
+        f"space {file.name!r} on {given}",
+        expected="series, of shape (channels, 1, length)" if family.series else "images",
+        remedy=f"take a space of the family {fitting}",
+    )
 
 
 def _require_bounded_widths(file: SpaceFile, budget: Budget) -> None:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
+from typing import Any
+
+from optuna.distributions import IntDistribution
 
 from slaf_automl.activations import find_kind
 from slaf_automl.networks import FAMILIES, count_cost
 from slaf_automl.networks.widths import Widths, least_widths
+from slaf_automl.spaces.dimensions import Searched
 from slaf_automl.spaces.schema import SpaceFile
 from slaf_automl.spaces.slot_kinds import Kinds, extreme_kinds
-from slaf_automl.spec import COSTS, ActivationSpec, Architecture, DataInfo, Scalar
+from slaf_automl.spec import (
+    COSTS,
+    HEADS,
+    POOLINGS,
+    ActivationSpec,
+    Architecture,
+    DataInfo,
+    Scalar,
+)
 
 
 def architecture(
@@ -17,11 +30,17 @@ def architecture(
     info: DataInfo,
     widths: Widths,
     placement: tuple[ActivationSpec, ...],
-    *,
-    pooling: str | None = None,
-    blocks: int | None = None,
+    extra: Mapping[str, Any],
 ) -> Architecture:
-    """Return the architecture of these widths and placement for this data."""
+    """Return the architecture of these widths and placement for this data.
+
+    Args:
+        file: the space.
+        info: the data.
+        widths: units or channels of each layer.
+        placement: what each slot holds.
+        extra: the values of the dimensions that only the family has.
+    """
     return Architecture(
         family=file.family,
         inputs=len(info.features),
@@ -30,9 +49,8 @@ def architecture(
         placement=placement,
         centred_inputs=info.centred_inputs,
         image=info.image if FAMILIES[file.family].images else None,
-        pooling=pooling,
-        blocks=blocks,
         filled_inputs=info.filled,
+        **extra,
     )
 
 
@@ -52,6 +70,16 @@ def most_blocks(file: SpaceFile) -> int | None:
     if "blocks" not in file.dimensions:
         return None
     return max(int(value or 1) for value in file.dimensions["blocks"].values())
+
+
+def widest_kernel(file: SpaceFile) -> int | None:
+    """Return the most places of a convolution's window, None for a family that fixes them."""
+    return max(_kernels(file), default=None)
+
+
+def may_link(file: SpaceFile) -> bool:
+    """Say whether some network may have identity links."""
+    return "residual" in file.dimensions and True in file.dimensions["residual"].values()
 
 
 def searches_slaf(file: SpaceFile) -> bool:
@@ -91,12 +119,11 @@ class _Sized:
 
     def __init__(self, file: SpaceFile, info: DataInfo, layers: int) -> None:
         self._file, self._info = file, info
-        self._blocks = most_blocks(file)
-        self._owners = slot_owners(file, layers, self._blocks)
-        pooling = file.dimensions.get("pooling")
-        poolings = () if pooling is None else pooling.values()
-        # A maximum compares, which an average does not; they store and multiply alike.
-        self._pooling = "max" if "max" in poolings else "average" if poolings else None
+        self._owners = slot_owners(file, layers, most_blocks(file))
+        self._extras = _extras(file)
+        self._linked = layers > 1 and may_link(file)
+        if self._linked:  # They store no less than others.
+            self._extras = [{**extra, "residual": True} for extra in self._extras]
 
     @property
     def slots(self) -> int:
@@ -106,20 +133,43 @@ class _Sized:
     def least(self, kinds: Kinds, specs: Specs) -> Widths:
         """Return the narrowest widths for these slots."""
         placement = tuple(specs[kind] for kind in kinds)
-        return least_widths(placement, self._owners, self._file.widths)
+        widths = least_widths(placement, self._owners, self._file.widths)
+        return (max(widths),) * len(widths) if self._linked else widths
 
     def cost(self, kinds: Kinds, specs: Specs, widths: Widths) -> dict[str, float]:
-        """Return every cost of the network."""
+        """Return the most that the network costs, cost by cost, whatever else the file allows."""
         placement = tuple(specs[kind] for kind in kinds)
-        built = architecture(
-            self._file,
-            self._info,
-            widths,
-            placement,
-            pooling=self._pooling,
-            blocks=self._blocks,
-        )
-        return count_cost(built).totals
+        costs = [
+            count_cost(architecture(self._file, self._info, widths, placement, extra)).totals
+            for extra in self._extras
+        ]
+        return {name: max(cost[name] for cost in costs) for name in COSTS}
+
+
+def _extras(file: SpaceFile) -> list[dict[str, Scalar]]:
+    """Return values of the family's own dimensions; whatever the others cost, one costs as much."""
+    # Of these the first costs most: a maximum compares, which an average does not, and a flattened
+    # map has more weights than its mean.
+    ordered = {"pooling": POOLINGS, "head": HEADS[::-1]}
+    some: dict[str, list[Scalar]] = {
+        name: [next(word for word in words if word in file.dimensions[name].values())]
+        for name, words in ordered.items()
+        if name in file.dimensions
+    }
+    if "blocks" in file.dimensions:
+        some["blocks"] = [most_blocks(file)]
+    if kernels := _kernels(file):  # The wider, the more weights, but at fewer places.
+        some["kernel"] = list(kernels)
+    return [dict(zip(some, values, strict=True)) for values in itertools.product(*some.values())]
+
+
+def _kernels(file: SpaceFile) -> list[int]:
+    """Return every window of the file, ascending; none of a family that fixes them."""
+    dimension = file.dimensions.get("kernel")
+    values = [] if dimension is None else sorted(int(value or 1) for value in dimension.values())
+    if isinstance(dimension, Searched) and isinstance(dimension.distribution, IntDistribution):
+        return list(range(values[0], values[-1] + 1))
+    return values
 
 
 def _costliest(file: SpaceFile) -> Iterator[tuple[Specs, Specs]]:

@@ -18,7 +18,7 @@ from slaf_automl.errors import SlafError, SpaceError, SpecError
 from slaf_automl.networks import SHAPES, WidthLimits
 from slaf_automl.spaces.dimensions import Constant, Dimension, Searched
 from slaf_automl.spaces.patterns import PATTERNS
-from slaf_automl.spec import FAMILIES, POOLINGS, ROUTINES
+from slaf_automl.spec import FAMILIES, HEADS, POOLINGS, ROUTINES
 from slaf_automl.spec.trial import require_population
 
 SCHEMA = 1
@@ -33,10 +33,12 @@ _WORDS: dict[str, Collection[str]] = {
     "start": tuple(TARGETS),
     "routine": ROUTINES,
     "pooling": POOLINGS,
+    "head": HEADS,
 }
 _RANGES: dict[str, tuple[type, float, float]] = {
     "depth": (int, 1, 16),
     "blocks": (int, 1, 16),
+    "kernel": (int, 2, 16),
     "slot.degree": (int, 1, MAX_DEGREE),
     "slot.hybrid": (float, 0.0, 0.95),
     "clip": (float, 0.5, 100.0),
@@ -62,8 +64,16 @@ DIMENSIONS = (
 )
 """Dimensions of every space file; all must be given, as a range, as choices or as a value."""
 
-OF_FAMILY: Mapping[str, tuple[str, ...]] = {"mlp": (), "cnn": ("pooling",), "resnet": ("blocks",)}
+OF_FAMILY: Mapping[str, tuple[str, ...]] = {
+    "mlp": (),
+    "cnn": ("pooling",),
+    "resnet": ("blocks",),
+    "conv1d": ("pooling", "kernel", "head"),
+}
 """The further dimensions of each family."""
+
+MAY_HAVE: Mapping[str, tuple[str, ...]] = {"mlp": ("residual",)}
+"""Dimensions of a family that a file may leave out."""
 
 ENCODINGS: Mapping[str, tuple[str, ...]] = {
     "slots": DIMENSIONS,
@@ -131,7 +141,9 @@ def parse_space(document: Any, where: str) -> SpaceFile:
     names = (*ENCODINGS[_encoding(top["encoding"], where)], *OF_FAMILY[top["family"]])
     widths = require_mapping(top["widths"], f"{where}: widths", ("least", "most"))
     least = require_whole(widths["least"], f"{where}: widths.least", 1)
-    dimensions = require_mapping(top["dimensions"], f"{where}: dimensions", names)
+    if isinstance(given := top["dimensions"], Mapping):
+        names += tuple(name for name in MAY_HAVE.get(top["family"], ()) if name in given)
+    dimensions = require_mapping(given, f"{where}: dimensions", names)
     return SpaceFile(
         name=top["name"],
         version=top["version"],
@@ -251,6 +263,10 @@ def _value(name: str, value: Any, where: str) -> Any:
         if not isinstance(value, str) or value not in _WORDS[name]:
             expected = "one of " + ", ".join(_WORDS[name])
             raise SpaceError(f"{where}: unknown {name.split('.')[-1]} {value!r}", expected=expected)
+        return value
+    if name == "residual":
+        if not isinstance(value, bool):
+            raise SpaceError(f"{where}: {value!r}", expected="true or false")
         return value
     if name == "clip" and value is None:
         return None

@@ -4,6 +4,7 @@ from slaf_automl.spec.activation import ActivationSpec, Parameters, Scalar
 from slaf_automl.spec.budget import Budget
 from slaf_automl.spec.candidate import (
     FAMILIES,
+    HEADS,
     POOLINGS,
     ROUTINES,
     Architecture,
@@ -21,6 +22,7 @@ __all__ = [
     "COSTS",
     "FAMILIES",
     "FORMS",
+    "HEADS",
     "POOLINGS",
     "ROUTINES",
     "SCHEMA",

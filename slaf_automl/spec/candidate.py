@@ -17,14 +17,25 @@ from slaf_automl.spec.codec import (
 )
 from slaf_automl.spec.data import require_image
 
-FAMILIES = ("mlp", "cnn", "resnet")
+FAMILIES = ("mlp", "cnn", "resnet", "conv1d")
 """The network families; see `slaf_automl.networks.families`."""
 
 POOLINGS = ("max", "average")
 """How a convolutional network halves its maps."""
 
+HEADS = ("mean", "flatten")
+"""What a `conv1d` hands its last layer: each map's mean, or every place of it."""
+
 ROUTINES = ("joint", "alternate", "two_speed", "warm_start")
 """How weights and SLAF coefficients take turns; see `slaf_automl.training.routines`."""
+
+_NEEDED = {
+    "mlp": (),
+    "cnn": ("image", "pooling"),
+    "resnet": ("image", "blocks"),
+    "conv1d": ("image", "pooling", "kernel", "head"),
+}
+"""What only some families have."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +46,22 @@ class Architecture(Value):
         family: the network family, of `FAMILIES`.
         inputs: number of input features; of images channels × height × width.
         outputs: number of outputs (logits or target values).
-        widths: units of each hidden layer, or channels of each convolution (`cnn`) or stage
-            (`resnet`).
+        widths: units of each hidden layer, or channels of each convolution (`cnn`, `conv1d`) or
+            stage (`resnet`).
         placement: the activation spec of each slot, in order of use.
         centred_inputs: the deployed network stores one mean per input column (of images, per
             channel) and subtracts it first, because a column lies too many spreads from zero to
             fold into the first layer.
-        image: channels, height and width of an example; None for a table.
-        pooling: of `POOLINGS`, how a `cnn` halves its maps.
+        image: channels, height and width of an example, of a series (channels, 1, length); None
+            for a table.
+        pooling: of `POOLINGS`, how a `cnn` or `conv1d` halves its maps.
         blocks: residual blocks of each stage of a `resnet`.
         filled_inputs: places of the inputs whose gaps (NaN) the deployed network fills, each with a
             value that it stores; None where no input has gaps.
+        kernel: places in the window of each convolution of a `conv1d`, at least two.
+        head: of `HEADS`, what the last layer of a `conv1d` takes.
+        residual: True of an `mlp` with identity links around its hidden layers, which then are at
+            least two and of one width; None without.
 
     Raises:
         SpecError: a size below one, a value that the family needs and lacks or has no use for, or
@@ -62,6 +78,9 @@ class Architecture(Value):
     pooling: str | None = optional_field()
     blocks: int | None = optional_field()
     filled_inputs: tuple[int, ...] | None = optional_field()
+    kernel: int | None = optional_field()
+    head: str | None = optional_field()
+    residual: bool | None = optional_field()
 
     def __post_init__(self) -> None:
         require_choice("network family", self.family, FAMILIES)
@@ -92,20 +111,43 @@ class Architecture(Value):
 
     def _require_of_family(self) -> None:
         """Check what only some families have."""
-        needed = {"mlp": (), "cnn": ("image", "pooling"), "resnet": ("image", "blocks")}
-        for name in ("image", "pooling", "blocks"):
+        for name in ("image", "pooling", "blocks", "kernel", "head"):
             given = getattr(self, name)
-            if (given is not None) != (name in needed[self.family]):
+            if (given is not None) != (name in _NEEDED[self.family]):
                 raise SpecError(
                     f"Architecture.{name} {given!r} of family {self.family!r}",
                     expected="a value" if given is None else "None",
                 )
         if self.image is not None:
             require_image("Architecture.image", self.image, self.inputs)
+            if self.family == "conv1d" and self.image[1] != 1:
+                raise SpecError(
+                    f"Architecture.image {self.image!r} of family 'conv1d'",
+                    expected="a series: (channels, 1, length)",
+                )
         if self.pooling is not None:
             require_choice("pooling", self.pooling, POOLINGS)
         if self.blocks is not None:
             require_integer("Architecture.blocks", self.blocks, 1)
+        if self.kernel is not None:
+            require_integer("Architecture.kernel", self.kernel, 2)
+        if self.head is not None:
+            require_choice("head", self.head, HEADS)
+        if self.residual is not None:
+            self._require_linked()
+
+    def _require_linked(self) -> None:
+        """Check what identity links need."""
+        if self.residual is not True or self.family != "mlp":
+            raise SpecError(
+                f"Architecture.residual {self.residual!r} of family {self.family!r}",
+                expected="True of an mlp, or None",
+            )
+        if len(self.widths) < 2 or len(set(self.widths)) > 1:
+            raise SpecError(
+                f"Architecture.residual with widths {self.widths!r}",
+                expected="at least two hidden layers, all of one width",
+            )
 
     @property
     def kinds(self) -> tuple[str, ...]:

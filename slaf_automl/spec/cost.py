@@ -54,8 +54,9 @@ COSTS: Mapping[str, CostKind] = {
             "ReLU evaluations",
             0,
             "ReLU and comparison evaluations for one example: 1 for each ReLU channel, 2 for each "
-            "learned channel that is clipped (a minimum and a maximum), 3 for a maximum over 2×2. "
-            "Not counted: comparisons inside the elements of a basis that is not polynomial.",
+            "learned channel that is clipped (a minimum and a maximum), 3 for a maximum over 2×2, "
+            "1 over 1×2. Not counted: comparisons inside the elements of a basis that is not "
+            "polynomial.",
         ),
         CostKind(
             "depth",

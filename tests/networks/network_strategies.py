@@ -10,7 +10,7 @@ from slaf_automl.activations import BASES, find_kind
 from slaf_automl.activations.projection import TARGETS
 from slaf_automl.activations.rectifier import NORMALISERS
 from slaf_automl.activations.sharing import SHARING
-from slaf_automl.spec import FAMILIES, POOLINGS, Architecture
+from slaf_automl.spec import FAMILIES, HEADS, POOLINGS, Architecture
 
 HYBRIDS = (0.0, 0.25, 0.5, 0.75)
 LEAST_WIDTH = 2
@@ -52,12 +52,13 @@ def specs(draw, most_degree=16, most_unclipped=16):
 
 
 ANY = specs()
+_SIDE = st.integers(8, 11)
 
 
 @st.composite
 def architectures(draw, slots=ANY, most_width=20, families=FAMILIES):
     """Draw an architecture of a family: a table's networks of one to four hidden layers, images'
-    networks of one to two convolutions or stages."""
+    and series' networks of one to two convolutions or stages."""
     family = draw(st.sampled_from(families))
     width = st.integers(LEAST_WIDTH, most_width)
     common = {"family": family, "outputs": draw(st.integers(1, 6))}
@@ -65,15 +66,21 @@ def architectures(draw, slots=ANY, most_width=20, families=FAMILIES):
     if family == "mlp":
         placement = draw(st.lists(slots, min_size=1, max_size=4))
         widths = tuple(draw(width) for _ in placement)
+        if len(widths) > 1 and draw(st.booleans()):
+            common["residual"], widths = True, widths[:1] * len(widths)
         inputs = draw(st.integers(1, 12))
         return Architecture(inputs=inputs, widths=widths, placement=tuple(placement), **common)
-    image = (draw(st.integers(1, 3)), draw(st.integers(8, 11)), draw(st.integers(8, 11)))
+    sides = (1, draw(st.integers(14, 24))) if family == "conv1d" else (draw(_SIDE), draw(_SIDE))
+    image = (draw(st.integers(1, 3)), *sides)
     common |= {"image": image, "inputs": math.prod(image)}
     widths = tuple(draw(width) for _ in range(draw(st.integers(1, 2))))
-    if family == "cnn":
-        placement = tuple(draw(slots) for _ in widths)
-        pooling = draw(st.sampled_from(POOLINGS))
-        return Architecture(widths=widths, placement=placement, pooling=pooling, **common)
+    if family in ("cnn", "conv1d"):
+        common |= {"widths": widths, "placement": tuple(draw(slots) for _ in widths)}
+        common["pooling"] = draw(st.sampled_from(POOLINGS))
+        if family == "conv1d":
+            common["kernel"] = draw(st.integers(2, 5))
+            common["head"] = draw(st.sampled_from(HEADS))
+        return Architecture(**common)
     blocks = draw(st.integers(1, 2))
     placement = tuple(draw(slots) for _ in range(1 + 2 * blocks * len(widths)))
     return Architecture(widths=widths, placement=placement, blocks=blocks, **common)

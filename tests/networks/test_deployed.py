@@ -15,7 +15,7 @@ from slaf_automl.networks import DeployedNetwork, Network, count_cost, deploy
 from slaf_automl.spec import Architecture
 
 ROWS = 64
-TABLES, IMAGES = ("mlp",), ("cnn", "resnet")
+TABLES, IMAGES = ("mlp",), ("cnn", "resnet", "conv1d")
 
 # Degrees at which float32 evaluates the trained network itself to five digits and more.
 TAME = specs(most_degree=12, most_unclipped=4)

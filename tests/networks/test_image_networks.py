@@ -1,4 +1,4 @@
-"""Convolutional and residual networks: shapes, counts by hand, and the deployed form."""
+"""Networks for images and series: shapes, counts by hand, and the deployed form."""
 
 from dataclasses import replace
 
@@ -144,7 +144,7 @@ def test_a_residual_block_adds_its_input():
     assert network(torch.ones(1, 16)).tolist() == [[18.0, 18.0, 18.0]]
 
 
-@pytest.mark.parametrize("family", IMAGES)
+@pytest.mark.parametrize("family", ["cnn", "resnet"])
 @pytest.mark.parametrize("side", [3, 4, 5, 6, 8, 9, 13, 28, 32])
 def test_the_most_layers_that_an_image_allows_can_be_built(family, side):
     image = (1, side, side + 1)

@@ -21,6 +21,14 @@ DIGITS = DataInfo(
     rows=1149,
     image=(1, 8, 8),
 )
+SERIES = DataInfo(
+    tuple(f"x{i}" for i in range(80)),
+    "kind",
+    "multiclass",
+    tuple(range(6)),
+    rows=900,
+    image=(2, 1, 40),
+)
 BUDGET = Budget(parameters=5_000)
 DELETED = object()
 """Stands for taking a key out of a document."""

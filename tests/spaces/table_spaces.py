@@ -10,3 +10,5 @@ TABLE_SPACES = tuple(name for name, family in _FAMILIES.items() if family == "ml
 IMAGE_SPACES = tuple(
     name for name, family in _FAMILIES.items() if family in FAMILIES and FAMILIES[family].images
 )
+"""Those for series too, which are images of height 1."""
+SERIES_SPACES = tuple(name for name in IMAGE_SPACES if FAMILIES[_FAMILIES[name]].series)

@@ -26,8 +26,8 @@ from optuna.samplers import (
 )
 from placement_cases import document as placement_document
 from placement_cases import space_of, within
-from space_cases import DIGITS, by_pattern, document
-from table_spaces import IMAGE_SPACES, TABLE_SPACES
+from space_cases import DIGITS, SERIES, by_pattern, document
+from table_spaces import IMAGE_SPACES, SERIES_SPACES, TABLE_SPACES
 
 from slaf_automl.errors import SpaceError
 from slaf_automl.networks import count_cost
@@ -73,14 +73,19 @@ def score(candidate):
     return abs(math.log10(candidate.recipe.learning_rate) + 2) - 0.1 * learned
 
 
+def data_of(space):
+    """Return data that the space takes."""
+    return SERIES if space.name in SERIES_SPACES else DIGITS
+
+
 class Candidates:
-    """A space of tables or images under the budget."""
+    """A space of tables, images or series under the budget."""
 
     def __init__(self, space):
-        self.space = space
-        self.distributions = functools.partial(space.distributions, DIGITS, BUDGET)
-        self.suggest = functools.partial(space.suggest, data=DIGITS, budget=BUDGET)
-        self.decode = functools.partial(space.decode, data=DIGITS, budget=BUDGET)
+        self.space, data = space, data_of(space)
+        self.distributions = functools.partial(space.distributions, data, BUDGET)
+        self.suggest = functools.partial(space.suggest, data=data, budget=BUDGET)
+        self.decode = functools.partial(space.decode, data=data, budget=BUDGET)
 
     def score(self, candidate):
         assert count_cost(candidate.architecture).parameters <= BUDGET.parameters
@@ -216,7 +221,7 @@ def test_a_grid_is_gone_through_once(table_space):
 
 
 def test_a_grid_without_some_dimension_is_refused_by_naming_it(space):
-    grid = {n: ends(d)[:1] for n, d in space.distributions(DIGITS, BUDGET).items()}
+    grid = {n: ends(d)[:1] for n, d in space.distributions(data_of(space), BUDGET).items()}
     del grid["learning_rate"]
     with pytest.raises(ValueError, match=r"parameter name, learning_rate, is not found in"):
         study_of(Candidates(space), lambda: GridSampler(grid))
@@ -245,6 +250,7 @@ def test_brute_force_needs_a_space_without_continuous_dimensions(space):
 def test_brute_force_ends_when_every_candidate_was_drawn(table_space):
     few = {"slot.basis": "chebyshev", "slot.degree": 3, "slot.hybrid": 0.0, "sharing": "layer"}
     few |= {"start": "identity", "normaliser": "element", "routine": "joint", "clip": 3.0}
+    few |= {"residual": False}
     small = discrete(table_space, depth=2, shape="constant", **few)
     study = study_of(Candidates(small), lambda: BruteForceSampler(seed=0))
     kinds = {tuple(sorted(trial.params.items())) for trial in study.trials}

@@ -153,7 +153,7 @@ UNKNOWN_WORDS = [
     (dimension("start", {"choices": ["zero"]}), ("start", "'zero'", *STARTS)),
     (dimension("routine", {"choices": ["sgd"]}), ("routine", "'sgd'", *ROUTINES)),
     (dimension("routine", {"value": None}), ("routine", "None", *ROUTINES)),
-    ((("family",), "rnn"), ("family 'rnn'", "one of mlp, cnn, resnet")),
+    ((("family",), "rnn"), ("family 'rnn'", "one of mlp, cnn, resnet, conv1d")),
     ((("schema",), 2), ("schema 2", "expected 1")),
     ((("schema",), 0), ("schema 0", "expected 1")),
     ((("schema",), "1"), ("schema '1'", "expected 1")),

@@ -6,13 +6,14 @@ from dataclasses import replace
 
 from slaf_automl.networks.families.base import Family, Image
 from slaf_automl.networks.families.cnn import CNNFamily
+from slaf_automl.networks.families.conv1d import Conv1dFamily
 from slaf_automl.networks.families.mlp import MLPFamily
 from slaf_automl.networks.families.resnet import ResNetFamily
 from slaf_automl.networks.layout import Layout
 from slaf_automl.spec import Architecture
 
 FAMILIES: dict[str, Family] = {
-    family.name: family for family in (MLPFamily(), CNNFamily(), ResNetFamily())
+    family.name: family for family in (MLPFamily(), CNNFamily(), ResNetFamily(), Conv1dFamily())
 }
 """All families by name."""
 

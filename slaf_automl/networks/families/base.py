@@ -21,6 +21,8 @@ class Family(ABC):
     name: ClassVar[str]
     images: ClassVar[bool]
     """Whether it takes images rather than any table."""
+    series: ClassVar[bool] = False
+    """Whether its images are series: maps of height 1."""
 
     @abstractmethod
     def layout(self, architecture: Architecture) -> Layout:
@@ -35,5 +37,10 @@ class Family(ABC):
         """Return for each slot, in order of use, the number of the width that it has."""
 
     @abstractmethod
-    def most_widths(self, image: Image | None) -> int | None:
-        """Return how many widths a network for such images may have, None for any number."""
+    def most_widths(self, image: Image | None, kernel: int | None = None) -> int | None:
+        """Return how many widths a network for such images may have, None for any number.
+
+        Args:
+            image: the shape of an example, None of a table.
+            kernel: the widest window that the space has, of a family that searches it.
+        """

@@ -41,7 +41,7 @@ class CNNFamily(Family):
                     expected=f"at most {self.most_widths(architecture.image)}",
                 )
             places = height * width
-            steps.append(Layer(i, channels, outputs, KERNEL, positions=places, feeds=i))
+            steps.append(Layer(i, channels, outputs, (KERNEL, KERNEL), positions=places, feeds=i))
             steps.append(SlotStep(i, outputs, places, ALL_ABSORBED))
             if _halved(i) and i < last:
                 height, width = height // 2, width // 2
@@ -55,7 +55,7 @@ class CNNFamily(Family):
         """Each slot has the width of its own convolution."""
         return tuple(range(widths))
 
-    def most_widths(self, image: Image | None) -> int | None:
+    def most_widths(self, image: Image | None, kernel: int | None = None) -> int | None:
         """Return how many convolutions leave a map of at least one place."""
         assert image is not None
         side, count = min(image[1:]), 0

@@ -74,7 +74,7 @@ class ResNetFamily(Family):
         assert blocks is not None
         return (0, *(stage for stage in range(widths) for _ in range(2 * blocks)))
 
-    def most_widths(self, image: Image | None) -> int | None:
+    def most_widths(self, image: Image | None, kernel: int | None = None) -> int | None:
         """Return how many stages have maps of at least 2×2 places to start from."""
         assert image is not None
         side, count = min(image[1:]) - KERNEL + 1, 0
@@ -119,7 +119,7 @@ class _Drawing:
             self.layers,
             inputs,
             outputs,
-            kernel,
+            (kernel, kernel),
             stride,
             padding,
             positions=self.height * self.width,

@@ -23,7 +23,8 @@ def fits_two(lane: Lane, rows: int) -> bool:
 
 def stackable(lane: Lane) -> bool:
     """Say whether a lane's network can share a stack; the others train beside one another."""
-    return lane.candidate.architecture.family == "mlp"
+    architecture = lane.candidate.architecture
+    return architecture.family == "mlp" and not architecture.residual
 
 
 def alike(lanes: Iterable[Lane], together: int, rows: int) -> list[list[Lane]]:

@@ -1,6 +1,7 @@
-"""Lanes of convolutional and residual networks: as alone, side by side, resumed, diverged."""
+"""Lanes of networks for images and series: as alone, side by side, resumed, diverged."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -95,6 +96,36 @@ def test_a_lane_that_diverges_leaves_the_others_alone(digits):
     for name in ("0", "2"):
         assert not population.standing(name).diverged
         assert math.isfinite(population.standing(name).value)
+
+
+def series_candidate(info, placement, head, **recipe):
+    """Return a network for series, of the recipe that a convolutional one has."""
+    one = candidate(info, placement, **recipe)
+    changed = {"family": "conv1d", "kernel": 5, "head": head}
+    return replace(one, architecture=replace(one.architecture, **changed))
+
+
+def test_lanes_for_series_end_where_their_candidates_alone_do(double, digits):
+    series = TableData(replace(digits.table, image=(1, 1, 64)))
+    learned = slaf(normaliser="element", hybrid=0.5)
+    candidates = [
+        series_candidate(series.info, (learned, relu("element")), "flatten", routine="alternate"),
+        series_candidate(series.info, (slaf(), relu("input")), "mean"),
+    ]
+    population = trained(started(series, candidates, images=True))
+    for seed, one in enumerate(candidates):
+        assert_same(population, str(seed), one, series, 1e-8)
+
+
+def test_linked_lanes_end_where_their_candidates_alone_do_beside_a_stack(double):
+    data = make_data("multiclass")
+    placements = [(slaf(hybrid=0.5), relu("element")), (relu("input"), slaf())]
+    plain = [make_candidate(data, p, widths=(6, 6), epochs=3) for p in placements]
+    linked = [replace(one, architecture=replace(one.architecture, residual=True)) for one in plain]
+    population = trained(started(data, [*plain, *linked]))
+    assert sorted(len(group.lanes) for group in population._groups) == [1, 1, 2]
+    for seed, one in enumerate([*plain, *linked]):
+        assert_same(population, str(seed), one, data, 1e-8)
 
 
 def test_images_and_tables_do_not_share_a_population(digits):

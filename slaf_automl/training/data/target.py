@@ -28,7 +28,8 @@ def find_task(table: Table, task: str | None) -> str:
             )
         return TASKS[2]
     distinct = len(np.unique(table.y))
-    integers = table.y.dtype.kind == "i" and distinct <= MOST_INTEGER_CLASSES
+    few = distinct <= MOST_INTEGER_CLASSES or table.image is not None
+    integers = table.y.dtype.kind == "i" and few
     if task is None:
         task = "classification" if table.y.dtype.kind == "U" or integers else "regression"
     if task == "regression":

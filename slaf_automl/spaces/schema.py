@@ -10,11 +10,10 @@ from typing import Any
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from slaf_automl.activations.bases import BASES, MAX_DEGREE
-from slaf_automl.activations.kinds import find_kind
 from slaf_automl.activations.projection import TARGETS
 from slaf_automl.activations.rectifier import NORMALISERS
 from slaf_automl.activations.sharing import SHARING
-from slaf_automl.errors import SlafError, SpaceError, SpecError
+from slaf_automl.errors import SpaceError, SpecError
 from slaf_automl.networks import SHAPES, WidthLimits
 from slaf_automl.spaces.dimensions import Constant, Dimension, Searched
 from slaf_automl.spaces.patterns import PATTERNS
@@ -302,22 +301,3 @@ def _is_number(value: Any) -> bool:
         and not isinstance(value, bool)
         and abs(value) <= sys.float_info.max
     )
-
-
-def require_buildable(file: SpaceFile, where: str) -> None:
-    """Raise a `SpaceError` if some combination of the slot's values is refused by its kind."""
-    slot = {n: file.dimensions[f"slot.{n}"] for n in ("basis", "degree", "hybrid")}
-    shared = {n: file.dimensions[n] for n in ("sharing", "normaliser", "clip", "start")}
-    for name, dimension in {**slot, **shared}.items():
-        for value in dimension.values():
-            try:
-                find_kind("slaf").spec(**{name: value})
-            except SlafError as error:
-                raise SpaceError(f"{where}: {name}: {error}") from None
-    widest = max(float(share or 0.0) for share in slot["hybrid"].values())
-    needed = find_kind("slaf").least_channels(find_kind("slaf").spec(hybrid=widest))
-    if file.widths.most < needed:
-        raise SpaceError(
-            f"{where}: widths.most {file.widths.most}",
-            expected=f"at least {needed} for a hybrid share of {widest:g}",
-        )

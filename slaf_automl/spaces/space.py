@@ -14,6 +14,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import BaseTrial
 
 from slaf_automl.errors import BudgetError, DataError, SpaceError
+from slaf_automl.spaces.buildable import require_buildable
 from slaf_automl.spaces.candidates import SHARED, CandidateChooser, build_candidate, stretch
 from slaf_automl.spaces.dimensions import (
     Constant,
@@ -28,7 +29,7 @@ from slaf_automl.spaces.limits import limit_space, smallest_limits
 from slaf_automl.spaces.narrowest import depth_range, most_blocks, searches_slaf, slot_owners
 from slaf_automl.spaces.placement_space import PlacementSpace
 from slaf_automl.spaces.samplers import doubtful_sampler, require_served
-from slaf_automl.spaces.schema import SpaceFile, parse_space, require_buildable
+from slaf_automl.spaces.schema import SpaceFile, parse_space
 from slaf_automl.spaces.slot_kinds import SLOT, counts_slots, every_slot, public_names, slot_counts
 from slaf_automl.spec import Budget, Candidate, DataInfo, Scalar
 from slaf_automl.spec.budget import require_budget

@@ -130,6 +130,19 @@ def test_series_too_short_for_any_depth_are_refused():
         SPACES["conv1d"].smallest_budget(series(13))
 
 
+def test_limits_allow_for_the_window_that_costs_most_of_each():
+    # Narrow windows leave more places for ReLUs, wide ones store more.
+    space, info, found = SPACES["conv1d"], series(40), {}
+    for kernel in (3, 5):
+        fixed = {**space.file.dimensions, "kernel": Constant(kernel)}
+        part = SearchSpace(replace(space.file, dimensions=fixed)).control()
+        found[kernel] = part.smallest_budget(info, ("parameters", "relus"))
+    both = space.control().smallest_budget(info, ("parameters", "relus"))
+    assert found[3].relus > found[5].relus
+    assert found[3].parameters < found[5].parameters
+    assert (both.relus, both.parameters) == (found[3].relus, found[5].parameters)
+
+
 def test_a_depth_limit_leaves_averages_and_polynomials():
     space, info = SPACES["conv1d"], series(40)
     unclipped = {**space.file.dimensions, "clip": Constant(None)}

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given
-from space_cases import BUDGET, DIGITS, ask, edited, modest, problems, write
+from space_cases import BUDGET, DIGITS, ask, by_pattern, edited, modest, problems, write
 
 from slaf_automl.errors import SpaceError
 from slaf_automl.networks import DeployedNetwork, count_cost
@@ -13,7 +13,7 @@ from slaf_automl.spaces.files import find_space_file, read_document
 from slaf_automl.spec import Budget
 
 LINKED = SearchSpace.load("mlp_residual")
-PATH = ("dimensions", "residual")
+PATH, HYBRID = ("dimensions", "residual"), ("dimensions", "slot.hybrid")
 
 
 @given(problem=problems(LINKED))
@@ -51,6 +51,16 @@ def test_links_of_which_every_layer_count_fits_at_the_narrowest_widths():
         for seed in range(5):
             _, candidate = ask(LINKED, DIGITS, budget, seed)
             assert count_cost(candidate.architecture).parameters <= parameters
+
+
+def test_the_slot_that_needs_most_width_widens_all(tmp_path):
+    # One SLAF with a share of 0.9 takes five channels, ReLU slots two; linked, all have five.
+    first = by_pattern(edited((PATH, {"value": True}), (HYBRID, {"value": 0.9})), "first")
+    space = SearchSpace.load(write(tmp_path, first))
+    smallest = space.smallest_budget(DIGITS)
+    for seed in range(20):
+        _, candidate = ask(space, DIGITS, smallest, seed)
+        assert smallest.allows(count_cost(candidate.architecture))
 
 
 def test_a_file_may_fix_them(tmp_path):

@@ -12,9 +12,10 @@ from slaf_automl.activations import BASES
 from slaf_automl.errors import BudgetError, SpaceError
 from slaf_automl.networks import DeployedNetwork, count_cost
 from slaf_automl.spaces import SearchSpace
+from slaf_automl.spaces.buildable import require_buildable
 from slaf_automl.spaces.limits import limit_space
 from slaf_automl.spaces.patterns import PATTERNS
-from slaf_automl.spaces.schema import parse_space, require_buildable
+from slaf_automl.spaces.schema import parse_space
 from slaf_automl.spec import COSTS, Budget
 
 

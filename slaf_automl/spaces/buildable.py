@@ -1,0 +1,26 @@
+"""Whether every combination of a file's values can be built."""
+
+from __future__ import annotations
+
+from slaf_automl.activations.kinds import find_kind
+from slaf_automl.errors import SlafError, SpaceError
+from slaf_automl.spaces.schema import SpaceFile
+
+
+def require_buildable(file: SpaceFile, where: str) -> None:
+    """Raise a `SpaceError` if some combination of the slot's values is refused by its kind."""
+    slot = {n: file.dimensions[f"slot.{n}"] for n in ("basis", "degree", "hybrid")}
+    shared = {n: file.dimensions[n] for n in ("sharing", "normaliser", "clip", "start")}
+    for name, dimension in {**slot, **shared}.items():
+        for value in dimension.values():
+            try:
+                find_kind("slaf").spec(**{name: value})
+            except SlafError as error:
+                raise SpaceError(f"{where}: {name}: {error}") from None
+    widest = max(float(share or 0.0) for share in slot["hybrid"].values())
+    needed = find_kind("slaf").least_channels(find_kind("slaf").spec(hybrid=widest))
+    if file.widths.most < needed:
+        raise SpaceError(
+            f"{where}: widths.most {file.widths.most}",
+            expected=f"at least {needed} for a hybrid share of {widest:g}",
+        )

@@ -87,7 +87,7 @@ class Confirmer:
         """Train at once what is not remembered, and remember it."""
         paths = {seed: self._path(candidate, seed, None) for seed in seeds}
         missing = [seed for seed in seeds if self._read(paths[seed], candidate) is None]
-        if len(missing) < 2:
+        if not missing:
             return
         self.progress(f"confirming {name}: {len(missing)} seeds at once")
         fits = fit_seeds(

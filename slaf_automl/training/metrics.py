@@ -157,7 +157,7 @@ def predictions(outputs: Tensor, info: DataInfo, metric: MetricKind) -> Tensor:
     same shapes, or target values.
     """
     if info.task == "regression":
-        return outputs if info.targets is not None else outputs.squeeze(1)
+        return outputs.contiguous() if info.targets is not None else outputs.squeeze(1)
     if info.task == "multiclass":
         if metric.takes == "labels":
             return outputs.argmax(1)

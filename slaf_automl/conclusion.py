@@ -103,7 +103,7 @@ class Conclusion:
             write_json(self.run.folder / _EVIDENCE, {"decision": decision, "metrics": metrics})
         bundle = Bundle(exported.network, winner.candidate, self.data.info, metrics)
         sample = self.data.validation[0][:512]
-        write_bundle(self.run.bundle, bundle, sample, float(self.data.statistics.target_spread))
+        write_bundle(self.run.bundle, bundle, sample, self.data.statistics.target_spread)
         return read_bundle(self.run.bundle)
 
     def _choose(self) -> list[tuple[Arm, FrozenTrial, int]]:

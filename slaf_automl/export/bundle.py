@@ -41,14 +41,14 @@ class Bundle:
     metrics: Mapping[str, Any]
 
 
-def write_bundle(folder: Path, bundle: Bundle, sample: Tensor, spread: float) -> None:
+def write_bundle(folder: Path, bundle: Bundle, sample: Tensor, spread: float | Tensor) -> None:
     """Write a bundle; an older one at that place is replaced once the new one is whole.
 
     Args:
         folder: where.
         bundle: what.
         sample: raw rows to check the ONNX file on.
-        spread: the target's spread, the unit of that check.
+        spread: the target's spread (of several each), the unit of that check.
 
     Raises:
         BundleError: the files would not say the same as the network.

@@ -52,7 +52,9 @@ def class_probabilities(outputs: Tensor) -> Tensor:
     return torch.softmax(outputs, 1)
 
 
-def to_onnx(network: DeployedNetwork, info: DataInfo, sample: Tensor, spread: float) -> bytes:
+def to_onnx(
+    network: DeployedNetwork, info: DataInfo, sample: Tensor, spread: float | Tensor
+) -> bytes:
     """Return the network as an ONNX model, checked against the network in onnxruntime.
 
     Input `features` `(rows, inputs)` float32, raw. Outputs: `output` `(rows, outputs)` (logits, or
@@ -124,12 +126,12 @@ def _append_labels(model: Any, info: DataInfo) -> None:
 
 
 def _require_parity(
-    content: bytes, network: DeployedNetwork, info: DataInfo, sample: Tensor, spread: float
+    content: bytes, network: DeployedNetwork, info: DataInfo, sample: Tensor, spread: float | Tensor
 ) -> None:
     with torch.no_grad():
         wanted = network(sample).double().numpy()
     found = run_onnx(content, sample.numpy())
-    limit = TOLERANCE * np.maximum(np.maximum(1.0, np.abs(wanted)), spread)
+    limit = TOLERANCE * np.maximum(np.maximum(1.0, np.abs(wanted)), np.asarray(spread))
     excess = float((np.abs(found["output"] - wanted) / limit).max())
     if not excess <= 1.0:
         raise BundleError(

@@ -10,9 +10,14 @@ import pyarrow as pa
 import pyarrow.csv
 
 from slaf_automl.errors import DataError
+from slaf_automl.training.data.narrow import narrow
 
 _DELIMITERS = (",", ";", "\t", "|")
 _START = 65_536
+_LONG = 2**27
+"""Bytes from which on a file is read in pieces."""
+
+_BLOCK = 2**24
 _RAGGED = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
 
 
@@ -31,7 +36,11 @@ def read_csv(path: str | Path, *, least_columns: int = 2) -> pa.Table:
     """
     path = Path(path)
     delimiter, encoding = _form(path, least_columns)
-    table = _read(path, delimiter, encoding)
+    table = None
+    if encoding == "utf8" and path.stat().st_size >= _LONG:
+        table = _read_long(path, delimiter)
+    if table is None:
+        table = _read(path, delimiter, encoding)
     names = table.column_names
     if "" in names:
         raise DataError(
@@ -46,6 +55,27 @@ def read_csv(path: str | Path, *, least_columns: int = 2) -> pa.Table:
     if table.num_rows == 0:
         raise DataError(f"{path} has a header line but no rows")
     return table
+
+
+def _read_long(path: Path, delimiter: str) -> pa.Table | None:
+    """Read a long file in pieces, numbers in float32; None where its types change on the way.
+
+    A whole one would be there twice in float64, and as text beside.
+    """
+    parse = pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+    read = pyarrow.csv.ReadOptions(block_size=_BLOCK)
+    batches: list[pa.RecordBatch] = []
+    try:
+        with pyarrow.csv.open_csv(path, read, parse) as pieces:
+            for piece in pieces:
+                columns = [narrow(column) for column in piece.columns]
+                batches.append(pa.RecordBatch.from_arrays(columns, piece.schema.names))
+                if batches[-1].schema != batches[0].schema:
+                    return None
+    except (pa.ArrowInvalid, UnicodeDecodeError):
+        return None
+    text = any(pa.types.is_binary(field.type) for field in batches[0].schema)
+    return None if text else pa.Table.from_batches(batches)
 
 
 def _read(path: Path, delimiter: str, encoding: str, *, threads: bool = True) -> pa.Table:

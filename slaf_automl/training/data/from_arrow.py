@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 
 from slaf_automl.errors import DataError
 from slaf_automl.training.data.cells import Category, category, is_category, is_text, numbers
+from slaf_automl.training.data.memory import LARGE
 from slaf_automl.training.data.table import Table, shown
-
-LARGE = 2**24
-"""From so many numbers on a table is kept in float32, which halves it."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +43,19 @@ class Roles:
         if self.group is not None and self.time is not None:
             raise DataError("a group and a time column", expected="one of the two")
 
+    def named(self, names: tuple[str, ...]) -> Roles:
+        """Return them with the targets by name: the last column by default, `a,b` for two.
+
+        Args:
+            names: of all columns.
+        """
+        if not self.targets:
+            return replace(self, targets=names[-1:])
+        (first, *others) = self.targets
+        if others or first in names or "," not in first:
+            return self
+        return replace(self, targets=tuple(name.strip() for name in first.split(",")))
+
 
 def table_from_arrow(source: str, table: pa.Table, roles: Roles) -> Table:
     """Return the features and targets of a table of any origin.
@@ -60,7 +71,8 @@ def table_from_arrow(source: str, table: pa.Table, roles: Roles) -> Table:
         DataError: no such column, or a cell that cannot be used.
     """
     names = tuple(table.column_names)
-    targets = roles.targets or names[-1:]
+    roles = roles.named(names)
+    targets = roles.targets
     for name in (*targets, *roles.categorical, *filter(None, (roles.group, roles.time))):
         if name not in names:
             raise DataError(
@@ -98,6 +110,8 @@ def _matrix(
         levels.append(found.labels if isinstance(found, Category) else None)
         if large:
             _require_float32_tells_apart(source, name, found)
+            del found
+            pa.default_memory_pool().release_unused()
     return x, tuple(levels) if any(levels) else None
 
 

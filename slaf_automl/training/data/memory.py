@@ -6,6 +6,9 @@ import os
 
 from slaf_automl.errors import DataError
 
+LARGE = 2**24
+"""From so many numbers on a table is kept in float32, which halves it."""
+
 COPIES = 3
 """Of the float32 array: as it is read, its parts, and the standardised inputs."""
 

@@ -145,7 +145,7 @@ class TableData(LightningDataModule):
         table = self.table
         digest.update(repr((table.features, table.target, self.info.task)).encode())
         digest.update(repr((self.split, table.x.shape, self.info.classes)).encode())
-        digest.update(np.ascontiguousarray(table.x).tobytes())
+        digest.update(np.ascontiguousarray(table.x).data)
         y = table.y
         digest.update(y.tobytes() if y.dtype.kind in "if" else "\0".join(y.tolist()).encode())
         # What older studies could not have adds nothing where it is not used.

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from slaf_automl.errors import DataError
-from slaf_automl.training.data.memory import require_memory
+from slaf_automl.training.data.memory import LARGE, require_memory
+from slaf_automl.training.data.narrow import narrow
 
 
 def read_parquet(path: str | Path, columns: Sequence[str] | None = None) -> pa.Table:
@@ -42,7 +43,9 @@ def read_parquet(path: str | Path, columns: Sequence[str] | None = None) -> pa.T
             raise DataError(f"{path} has no rows")
         require_memory(str(path), rows, len(wanted))
         try:
-            return file.read(wanted)
+            if rows * len(wanted) < LARGE:
+                return file.read(wanted)
+            return pa.table({name: narrow(file.read([name]).column(0)) for name in wanted})
         except (pa.ArrowInvalid, OSError) as error:
             reason = str(error).splitlines()[0][:160]
             raise DataError(f"{path} is not a readable Parquet file: {reason}") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-_AT_ONCE = 2**22
+_AT_ONCE = 2**19
 """Numbers of a table that are turned into fingerprints at a time."""
 
 

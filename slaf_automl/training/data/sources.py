@@ -84,12 +84,10 @@ def read_table(
         raise DataError(
             f"{_called(source)}: a shape of a table's rows", expected="arrays or sklearn:digits"
         )
-    columns = columns_of(source)
-    if len(targets) == 1 and targets[0] not in columns.column_names and "," in targets[0]:
-        roles = replace(roles, targets=tuple(name.strip() for name in targets[0].split(",")))
     if validation is None and test is None:
-        return table_from_arrow(_called(source), columns, roles)
-    return _with_parts(_called(source), columns, validation, test, roles)
+        # Held by no name here, so that a long table goes column by column.
+        return table_from_arrow(_called(source), columns_of(source), roles)
+    return _with_parts(_called(source), columns_of(source), validation, test, roles)
 
 
 def columns_of(source: Source, names: Sequence[str] | None = None) -> pa.Table:
@@ -176,8 +174,7 @@ def _with_parts(
         raise DataError(
             "a group or time column beside given validation or test rows", expected="one of the two"
         )
-    if not roles.targets:
-        roles = replace(roles, targets=(columns.column_names[-1],))
+    roles = roles.named(tuple(columns.column_names))
     parts = [(TO_SPLIT, columns)]
     for kind, source in ((VALIDATION, validation), (TEST, test)):
         if source is not None:

@@ -18,7 +18,7 @@ the mean into its bias would cancel 100/ε₃₂ ≈ 1e-5 of a spread and more."
 _LARGEST = 1e15
 """Float32 holds the square of such a number and of its inverse with room to spare."""
 
-_AT_ONCE = 2**22
+_AT_ONCE = 2**20
 """Numbers that are turned into float64 at a time."""
 
 _REFUSE_FROM = 2.0**20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from slaf_automl.spec import Candidate
 from slaf_automl.training.baselines import constant_value
 from slaf_automl.training.data import TableData
 from slaf_automl.training.data.batches import evaluation_rows
+from slaf_automl.training.data.memory import LARGE
 from slaf_automl.training.metrics import find_metric
 from slaf_automl.training.module import SlafModule
 from slaf_automl.training.population.group import Group
@@ -62,6 +64,8 @@ class Population:
     ) -> None:
         self.data = data
         self.images, self._batch_seed = images, batch_seed
+        if data.training[0].numel() >= LARGE:
+            gc.collect()  # Trainers refer to themselves; the last one may still hold such rows.
         self._rows = Rows.of(data, images=images)
         self.metric = find_metric(metric, data.info)
         self.constant = constant_value(data, self.metric, data.validation)

@@ -7,7 +7,7 @@ import pytest
 
 from slaf_automl.errors import DataError
 from slaf_automl.training import read_table
-from slaf_automl.training.data import BUNDLED, memory
+from slaf_automl.training.data import BUNDLED, csv_file, from_arrow, memory, parquet_file
 
 
 @pytest.fixture
@@ -331,3 +331,52 @@ def test_unknown_bundled_name_lists_the_known_ones():
 def test_bundled_table_has_only_its_own_target():
     assert np.array_equal(read_table("sklearn:iris", "target").y, read_table("sklearn:iris").y)
     assert "no column 'species'" in complaint("sklearn:iris", "species")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        GOOD,
+        "a,b,y\n" + "1.5,u,0\n" * 50,
+        "a,b,y\n" + "1,2,0\n" * 400_000 + "1.5,2,0\n",  # no integers after all
+        'a,b,y\n1.5,"x\n,y",3\n2.5,z,4\n',
+        ("a,b,y\n" + "1.5,u,0\n" * 50 + "2.5,é,1\n").encode("latin1"),
+        "a,b,y\n1e9,1,3\n1000000001.25,2,4\n1000000002,3,5\n",  # more digits than float32 has
+    ],
+    ids=["plain", "text", "late fraction", "quoted", "latin", "far"],
+)
+def test_a_long_file_read_in_pieces_is_the_same_table(csv, content, monkeypatch):
+    path = csv(content)
+    wanted = read_table(path)
+    monkeypatch.setattr(csv_file, "_LONG", 0)
+    found = read_table(path)
+    assert (found.features, found.levels) == (wanted.features, wanted.levels)
+    assert np.array_equal(found.x, wanted.x)
+    assert found.y.dtype == wanted.y.dtype
+    assert np.array_equal(found.y, wanted.y)
+
+
+def test_a_late_cell_of_a_long_file_is_named_as_ever(csv, monkeypatch):
+    monkeypatch.setattr(csv_file, "_LONG", 0)
+    path = csv("a,b,y\n" + "1.5,2,0\n" * 400_000 + "1.5,z,0\n")
+    assert "row 400001, column 'b': 'z' is not a number" in complaint(path)
+
+
+def test_a_long_parquet_file_is_the_same_table(tmp_path, monkeypatch):
+    path = tmp_path / "t.parquet"
+    a = np.array([1.5, np.nan, 3.25])
+    columns = {"a": pa.array(a, from_pandas=True), "b": ["u", None, "v"], "c": [1e9, 1e9 + 1, 1e9]}
+    pyarrow.parquet.write_table(pa.table({**columns, "y": [1, 2, 3]}), path)
+    wanted = read_table(path)
+    monkeypatch.setattr(parquet_file, "LARGE", 0)
+    found = read_table(path)
+    assert found.levels == wanted.levels
+    assert np.array_equal(found.x, wanted.x, equal_nan=True)
+    assert found.y.dtype == np.int64
+
+
+def test_a_long_table_is_kept_in_float32(csv, monkeypatch):
+    monkeypatch.setattr(from_arrow, "LARGE", 0)
+    assert read_table(csv(GOOD)).x.dtype == np.float32
+    far = "a,b,y\n1e9,1,3\n1000000000.5,2,4\n1000000001,3,5\n"
+    assert "float32 cannot tell apart" in complaint(csv(far))

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from slaf_automl.activations import estimate_statistics
 from slaf_automl.errors import NonFiniteError, SlafError
-from slaf_automl.networks import require_fit
 from slaf_automl.spec import Candidate
 from slaf_automl.training.baselines import constant_value
 from slaf_automl.training.data import TableData
@@ -19,6 +18,7 @@ from slaf_automl.training.data.batches import evaluation_rows
 from slaf_automl.training.data.memory import LARGE
 from slaf_automl.training.metrics import find_metric
 from slaf_automl.training.module import SlafModule
+from slaf_automl.training.population.admission import require_admission
 from slaf_automl.training.population.group import Group
 from slaf_automl.training.population.groups import Groups
 from slaf_automl.training.population.lane import Lane
@@ -141,21 +141,10 @@ class Population:
         """
         if name in self._lanes:
             raise SlafError(f"a second lane {name!r}", expected="a name of its own")
-        require_fit(candidate, self.data.info)
-        if (candidate.architecture.image is not None) != self.images:
-            raise SlafError(
-                f"a candidate of family {candidate.architecture.family!r} in a population "
-                f"{'of' if self.images else 'without'} images",
-                remedy="train it in another population",
-            )
-        size = candidate.recipe.batch_size
-        if self._batch_size not in (None, size):
-            raise SlafError(
-                f"batch size {size} in a population of batch size {self._batch_size}",
-                expected="one batch size for all lanes",
-                remedy="train it in another population",
-            )
-        self._batch_size = size
+        require_admission(
+            candidate, self.data.info, images=self.images, batch_size=self._batch_size
+        )
+        self._batch_size = candidate.recipe.batch_size
         order = self._batch_seed if batch_seed is None else batch_seed
         if state is None:
             self._lanes[name] = self._new(name, candidate, seed, order)
@@ -239,16 +228,7 @@ class Population:
 
     def standing(self, name: str) -> Standing:
         """Return how far a lane has come."""
-        lane = self._find(name)
-        value = self.metric.floored(lane.best.value, self.constant)
-        return Standing(
-            name,
-            lane.epoch,
-            self.constant if lane.diverged else value,
-            lane.best.epoch,
-            lane.finished,
-            lane.diverged,
-        )
+        return Standing.of(self._find(name), self.metric, self.constant)
 
     def unstack(self, name: str, *, best: bool = False) -> SlafModule:
         """Return a lane's candidate as a plain module, with its values as they are now.

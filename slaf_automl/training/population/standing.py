@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from slaf_automl.training.metrics import MetricKind
+from slaf_automl.training.population.lane import Lane
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -25,3 +28,22 @@ class Standing:
     best_epoch: int
     finished: bool
     diverged: bool
+
+    @staticmethod
+    def of(lane: Lane, metric: MetricKind, constant: float) -> Standing:
+        """Return how far a lane has come.
+
+        Args:
+            lane: the lane.
+            metric: what it is measured by.
+            constant: the constant predictor's value.
+        """
+        value = metric.floored(lane.best.value, constant)
+        return Standing(
+            lane.name,
+            lane.epoch,
+            constant if lane.diverged else value,
+            lane.best.epoch,
+            lane.finished,
+            lane.diverged,
+        )

@@ -78,7 +78,7 @@ def search(
     split: int = 0,
     folds: int | None = None,
     control: bool = True,
-    confirmations: int = 5,
+    confirmations: int = 8,
     refit: bool = False,
     timeout: float | None = None,
     storage: str | None = None,

@@ -88,7 +88,7 @@ def _search_parser() -> ArgumentParser:
     add("--depth", type=int | None, help="greatest multiplicative depth: polynomials only")
     yes_no = ActionYesNo(no_prefix="no-")
     add("--control", action=yes_no, default=True, help="search the all-ReLU arm too")
-    add("--confirmations", type=int, default=5, help="fresh seeds each winner is trained with")
+    add("--confirmations", type=int, default=8, help="fresh seeds each winner is trained with")
     add("--refit", action="store_true", help="train the winner on validation rows too, then export")
     add("--folds", type=int | None, help="train candidates on so many folds: for small tables")
     add("--storage", type=str | None, help="Optuna storage URL (default: a file in the run folder)")

@@ -79,6 +79,17 @@ def _plus_minus(figures: Mapping[str, Any]) -> str:
     return f"{_figure(figures['mean'])} ± {figures['spread']:.2g}"
 
 
+def _interval(paired: Mapping[str, Any]) -> str:
+    """Return mean, 95% interval and p; what older runs wrote has no interval."""
+    if paired.get("interval") is None:
+        return _plus_minus(paired)
+    low, high = paired["interval"]
+    return (
+        f"{_figure(paired['mean'])}, 95% interval {_figure(low)} to {_figure(high)}, "
+        f"p = {paired['p']:.2g}"
+    )
+
+
 def _figure(value: float) -> str:
     return f"{value:.4g}"
 
@@ -87,7 +98,7 @@ def _closing(metrics: Mapping[str, Any]) -> list[str]:
     lines = []
     if metrics["difference"] is not None:
         paired = metrics["difference"]
-        lines.append(f"paired difference mix − relu on test: {_plus_minus(paired)}")
+        lines.append(f"paired difference mix − relu on test: {_interval(paired)}")
     lines.append(metrics["gain"])
     exported = metrics["exported"]
     what = "trained on training and validation rows" if exported["refit"] else "best on validation"

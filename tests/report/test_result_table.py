@@ -69,12 +69,19 @@ def test_columns_are_aligned_with_their_names():
 def test_notes_say_how_the_figures_came_about():
     text = result_table(make_metrics())
     assert "accuracy: mean ± spread over 2 seeds of the confirmation; higher is better." in text
-    assert "paired difference mix − relu on test: 0.06 ± 0.014" in text
-    assert "The mix is better than the ReLU network of this size by 0.06 ± 0.014." in text
+    paired = "0.06, 95% interval -0.06706 to 0.1871, p = 0.5"
+    assert f"paired difference mix − relu on test: {paired}" in text
+    assert "so few seeds can show none, 6 could." in text
     assert text.splitlines()[-1] == (
         "* exported: mix, seed 77 (best on validation), 1,100 of 1,200 parameters, "
         "test accuracy 0.94"
     )
+
+
+def test_a_run_of_an_older_version_has_its_spread_alone():
+    older = {"mean": 0.06, "spread": 0.014, "values": [0.05, 0.07]}
+    text = result_table(make_metrics(difference=older))
+    assert "paired difference mix − relu on test: 0.06 ± 0.014" in text
 
 
 def test_without_a_control_no_gain_is_claimed():

@@ -25,7 +25,12 @@ from slaf_automl.report import (
 from slaf_automl.report.verdict import SCHEMA
 from slaf_automl.spec import Budget, Candidate
 from slaf_automl.training import TableData
-from slaf_automl.training.baselines import constant_value, linear_parameters, linear_value
+from slaf_automl.training.baselines import (
+    constant_value,
+    fit_linear,
+    linear_parameters,
+    linear_value,
+)
 from slaf_automl.training.confirmation import ConfirmedNetwork, Confirmer
 
 _OPENINGS = "test_openings"
@@ -203,7 +208,8 @@ class Conclusion:
         mix, relu = figures[self.arms[0].name], figures.get("relu")
         own = figures[winner.figures.name].to_json()
         info, validation = self.data.info, self.data.validation
-        linear = linear_value(self.data, kind, test)
+        model = fit_linear(self.data)
+        linear = linear_value(self.data, kind, test, model)
         comparison, gain = relu and relu.name, gain_in_words(mix, relu, kind.better)
         if not self.twin:
             comparison = "linear"
@@ -232,7 +238,7 @@ class Conclusion:
             "gain": gain,
             "linear": {
                 "parameters": linear_parameters(info),
-                "validation": linear_value(self.data, kind, validation),
+                "validation": linear_value(self.data, kind, validation, model),
                 "test": linear,
             },
             "constant": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -42,32 +43,48 @@ def constant_value(data: TableData, metric: MetricKind, part: tuple[Tensor, Tens
     return evaluate(metric, data.info, constant_outputs(data, metric, len(part[1])), part[1])
 
 
-def linear_value(data: TableData, metric: MetricKind, part: tuple[Tensor, Tensor]) -> float:
-    """Return the metric of a linear model of the training rows (scikit-learn) on `part`.
+def fit_linear(data: TableData) -> Callable[[Tensor], Tensor]:
+    """Fit a linear model (scikit-learn) to the training rows; returns features ↦ its outputs.
 
     Logistic regression with scikit-learn's default penalty, or ridge regression with the penalty
     chosen by leave-one-out, on standardised features; of more than 20,000 training rows on so many,
     evenly spaced.
     """
-    statistics, info = data.statistics, data.info
 
     def standardised(x: Tensor) -> np.ndarray:
-        return statistics.standardised(x).double().numpy()
+        return data.statistics.standardised(x).double().numpy()
 
     every = -(-len(data.training[1]) // _FITTED)
     x, y = standardised(data.training[0][::every]), data.training[1][::every].numpy()
-    if info.task == "regression":
-        model = RidgeCV(alphas=np.logspace(-4, 4, 17)).fit(x, y.astype(np.float64))
-        outputs = np.concatenate(
-            [model.predict(standardised(x)) for x in torch.split(part[0], _FITTED)]
-        )
-        return evaluate(metric, info, _column(outputs), part[1])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        classifier = LogisticRegression(max_iter=2000).fit(x, y)
-    pieces = [classifier.decision_function(standardised(x)) for x in torch.split(part[0], _FITTED)]
-    outputs = np.concatenate(pieces)
-    return evaluate(metric, info, _column(outputs), part[1])
+    if data.info.task == "regression":
+        function = RidgeCV(alphas=np.logspace(-4, 4, 17)).fit(x, y.astype(np.float64)).predict
+    else:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            function = LogisticRegression(max_iter=2000).fit(x, y).decision_function
+
+    def outputs(x: Tensor) -> Tensor:
+        return torch.cat([_column(function(standardised(x))) for x in torch.split(x, _FITTED)])
+
+    return outputs
+
+
+def linear_value(
+    data: TableData,
+    metric: MetricKind,
+    part: tuple[Tensor, Tensor],
+    model: Callable[[Tensor], Tensor] | None = None,
+) -> float:
+    """Return the metric of a linear model of the training rows on `part`.
+
+    Args:
+        data: the training rows.
+        metric: what is measured.
+        part: features and targets.
+        model: of `fit_linear`; None fits one.
+    """
+    model = model or fit_linear(data)
+    return evaluate(metric, data.info, model(part[0]), part[1])
 
 
 def _column(values: np.ndarray) -> Tensor:

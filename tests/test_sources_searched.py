@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import struct
 from pathlib import Path
 
@@ -90,6 +91,29 @@ CASES = {
 }
 
 
+def without_labels(case: str, folder: Path, source: Path) -> list[tuple[Path, tuple[int, int]]]:
+    """Return copies of some rows without their labels, and which rows of the source they are."""
+    bare = folder / "bare"
+    bare.mkdir()
+    if case == "idx":
+        name = "train-images-idx3-ubyte.gz"
+        shutil.copy(source / name, bare / name)
+        return [(bare / name, (0, 200))]
+    if case == "pictures":
+        zeros = sorted((source / "train" / "digit 0").iterdir())
+        for path in zeros:
+            shutil.copy(path, bare / path.name)
+        return [(bare, (0, len(zeros))), (zeros[3], (3, 1))]
+    if case == "parquet":
+        table = pyarrow.parquet.read_table(source).drop_columns(["y", "z"])
+        pyarrow.parquet.write_table(table.slice(0, 50), bare / "table.parquet")
+        return [(bare / "table.parquet", (0, 50))]
+    with np.load(source) as archive:
+        x = archive["X" if case == "series" else "X_train"]
+    np.savez(bare / "rows.npz", X=x[:1])
+    return [(bare / "rows.npz", (0, 1))]
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_the_raw_source_gives_the_figures_of_the_search(case, tmp_path, capsys):
     make, family, options, test_rows = CASES[case]
@@ -105,6 +129,13 @@ def test_the_raw_source_gives_the_figures_of_the_search(case, tmp_path, capsys):
     figures = json.loads((out / "best" / "metrics.json").read_text())
     assert main(["predict", str(out), str(source), "--out", str(tmp_path / "p.csv")]) == 0
     predicted = pyarrow.csv.read_csv(tmp_path / "p.csv")
+    for bare, rows in without_labels(case, tmp_path, source):
+        assert main(["predict", str(out), str(bare), "--out", str(tmp_path / "q.csv")]) == 0
+        found, wanted = pyarrow.csv.read_csv(tmp_path / "q.csv"), predicted.slice(*rows)
+        for name in wanted.column_names[case != "parquet" :]:
+            assert np.allclose(found.column(name), wanted.column(name), rtol=1e-4, atol=1e-6)
+        if case != "parquet":
+            assert found.column("prediction").equals(wanted.column("prediction"))
     data = TableData.load(
         source,
         ["y", "z"] if case == "parquet" else None,

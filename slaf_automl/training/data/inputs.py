@@ -10,6 +10,7 @@ import numpy as np
 from slaf_automl.errors import DataError
 from slaf_automl.spec import Column, DataInfo
 from slaf_automl.training.data.arrays import ArraySet, read_arrays
+from slaf_automl.training.data.arrays.unlabelled import Rows, read_unlabelled
 from slaf_automl.training.data.bundled import PREFIX
 from slaf_automl.training.data.cells import Category, category, numbers
 from slaf_automl.training.data.encoding import write_category, write_number
@@ -27,7 +28,8 @@ def read_inputs(source: Source, info: DataInfo) -> tuple[np.ndarray, tuple[str, 
     """Read the inputs of every row as a network takes them.
 
     Args:
-        source: what `read_table` takes; of a table the target need not be there.
+        source: what `read_table` takes, of which the target need not be there; or an image, a
+            folder of images without classes.
         info: the data that the network was trained on.
 
     Returns:
@@ -63,6 +65,8 @@ def _open(
     if path is not None and path.startswith(PREFIX):
         return _from_arrays(read_table(path), info, names)
     arrays = source if isinstance(source, ArraySet) else None
+    if path is not None and (bare := read_unlabelled(path)) is not None:
+        return _from_arrays(_table(path, bare), info, names)
     if path is not None:
         arrays = read_arrays(path)
     if arrays is not None:
@@ -75,6 +79,12 @@ def _open(
         return category(found) if column.is_category else numbers(str(source), column.name, found)
 
     return table.num_rows, cells
+
+
+def _table(path: str, rows: Rows) -> Table:
+    x = rows.x.reshape(len(rows.x), -1)
+    features = rows.features or tuple(f"x{i}" for i in range(x.shape[1]))
+    return Table(path, features, x, "unknown", np.zeros(len(x)))
 
 
 def _from_arrays(

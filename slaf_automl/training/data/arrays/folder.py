@@ -20,7 +20,7 @@ _VALIDATION = ("val", "validation")
 def has_pictures(folder: Path) -> bool:
     """Say whether an image lies in a folder, its folders or theirs."""
     for parent, folders, files in os.walk(folder, followlinks=True):
-        if any(_is_picture(name) for name in files):
+        if any(is_picture(name) for name in files):
             return True
         depth = len(Path(parent).relative_to(folder).parts)
         folders[:] = [] if depth == 2 else [name for name in folders if not _is_hidden(name)]
@@ -80,10 +80,10 @@ class _Part:
 
 def _parts(root: Path) -> list[_Part]:
     """Return the parts that a folder holds, the training rows first."""
-    folders, files = _inside(root)
+    folders, files = inside(root)
     by_name = {folder.name: folder for folder in folders}
     # A class may be called "train" too: then its folder holds images, not folders.
-    if _TRAIN not in by_name or not _inside(by_name[_TRAIN])[0]:
+    if _TRAIN not in by_name or not inside(by_name[_TRAIN])[0]:
         return [_Part(root, "training", _classes(root))]
     kinds = {_TRAIN: "training", **dict.fromkeys(_VALIDATION, "validation"), _TEST: "test"}
     other = [path for path in (*folders, *files) if path.name not in kinds or path in files]
@@ -99,25 +99,25 @@ def _parts(root: Path) -> list[_Part]:
 
 def _classes(folder: Path) -> dict[str, list[Path]]:
     """Return the images of each class of a folder, after checking that there is nothing else."""
-    folders, files = _inside(folder)
+    folders, files = inside(folder)
     if not folders:
         raise DataError(
             f"{folder} holds no folders",
             expected="one folder a class, with the images of that class",
         )
     classes: dict[str, list[Path]] = {}
-    strangers = [path for path in files if not _is_picture(path.name)]
-    astray = [path for path in files if _is_picture(path.name)]
+    strangers = [path for path in files if not is_picture(path.name)]
+    astray = [path for path in files if is_picture(path.name)]
     for inner in folders:
-        deeper, found = _inside(inner)
+        deeper, found = inside(inner)
         if deeper:
             raise DataError(
                 f"{deeper[0]} is a folder in the folder of a class",
                 expected="images there",
                 remedy="move the classes up, or into train/ and test/",
             )
-        classes[inner.name] = [path for path in found if _is_picture(path.name)]
-        strangers += [path for path in found if not _is_picture(path.name)]
+        classes[inner.name] = [path for path in found if is_picture(path.name)]
+        strangers += [path for path in found if not is_picture(path.name)]
     if strangers:
         raise DataError(
             f"{folder}: {_counted(len(strangers), 'file')} no image, such as {strangers[0]}",
@@ -146,8 +146,12 @@ def _require_known(training: _Part, other: _Part) -> None:
             )
 
 
-def _inside(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Return the folders and the files in a folder, in order, but for hidden ones."""
+def inside(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Return the folders and the files in a folder, in order, but for hidden ones.
+
+    Raises:
+        DataError: it cannot be read.
+    """
     try:
         inside = sorted(path for path in folder.iterdir() if not _is_hidden(path.name))
     except OSError as error:
@@ -159,7 +163,8 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(".")
 
 
-def _is_picture(name: str) -> bool:
+def is_picture(name: str) -> bool:
+    """Say whether a file's name ends as an image's does."""
     return not _is_hidden(name) and Path(name).suffix.lower().lstrip(".") in ENDINGS
 
 

@@ -65,6 +65,23 @@ def read_idx(path: str | Path) -> ArraySet:
     return ArraySet(str(path), _values(images), y, part)
 
 
+def read_unlabelled_idx(path: Path) -> np.ndarray | None:
+    """Read an images file that has no labels beside it; None if it has, or is no images file.
+
+    Args:
+        path: the file.
+
+    Raises:
+        DataError: it is cut short or not IDX.
+    """
+    match = _NAME.fullmatch(path.name)
+    if match is None or match["what"].lower() != "images":
+        return None
+    if _find(path.parent, (match["stem"],), "labels") is not None:
+        return None
+    return _values([_Header.read(path, (2, 3, 4))])
+
+
 @dataclass(frozen=True)
 class _Header:
     """What a file's header says: dtype and shape of the values that begin at `offset`."""

@@ -90,8 +90,11 @@ class DataInfo(Value):
     @property
     def filled(self) -> tuple[int, ...] | None:
         """Places of the inputs whose gaps are filled; None where there are none."""
-        gaps = {c.name for c in self.columns or () if c.gaps}
-        return tuple(i for i, name in enumerate(self.features) if name in gaps) or None
+        places, start = [], 0
+        for column in self.columns or ():
+            places += [start] * column.gaps
+            start += len(column.inputs)
+        return tuple(places) or None
 
     @property
     def batch_size(self) -> int:

@@ -219,7 +219,7 @@ def test_given_parts_share_types_and_levels(tmp_path):
     with pytest.raises(DataError, match=r"other.csv: column 'b' of .*main.csv is missing"):
         read_table(tmp_path / "main.csv", test=tmp_path / "other.csv")
     (tmp_path / "text.csv").write_text("a,b,y\nx,red,3\n")
-    with pytest.raises(DataError, match=r"hold different types|not a number"):
+    with pytest.raises(DataError, match=r"hold different types: .*Field a"):
         read_table(tmp_path / "main.csv", test=tmp_path / "text.csv")
 
 
@@ -246,7 +246,7 @@ def test_a_parquet_file_too_large_is_refused_before_it_is_read(tmp_path, monkeyp
     pyarrow.parquet.write_table(pa.table({"a": np.arange(2**20), "y": np.arange(2**20)}), path)
     monkeypatch.setattr(memory, "free_memory", lambda: 2**24)
     message = complaint(path)
-    assert "1,048,576 rows × 2 columns take 0.0 GiB" in message or "GiB to train" in message
+    assert "1,048,576 rows × 2 columns take 0.0 GiB to train" in message
     monkeypatch.setattr(memory, "free_memory", lambda: None)
     assert len(read_table(path).y) == 2**20
 

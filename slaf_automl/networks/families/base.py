@@ -32,9 +32,12 @@ class Family(ABC):
             SpecError: the image is too small for so many layers.
         """
 
-    @abstractmethod
     def widths_of_slots(self, widths: int, blocks: int | None) -> tuple[int, ...]:
-        """Return for each slot, in order of use, the number of the width that it has."""
+        """Return for each slot, in order of use, the number of the width that it has.
+
+        Unless a family has several slots of one width, each has that of its own layer.
+        """
+        return tuple(range(widths))
 
     @abstractmethod
     def most_widths(self, image: Image | None, kernel: int | None = None) -> int | None:

@@ -51,10 +51,6 @@ class CNNFamily(Family):
         centred = architecture.image[0] if architecture.centred_inputs else 0
         return Layout(tuple(steps), centred, architecture.image)
 
-    def widths_of_slots(self, widths: int, blocks: int | None) -> tuple[int, ...]:
-        """Each slot has the width of its own convolution."""
-        return tuple(range(widths))
-
     def most_widths(self, image: Image | None, kernel: int | None = None) -> int | None:
         """Return how many convolutions leave a map of at least one place."""
         assert image is not None

@@ -57,10 +57,6 @@ class Conv1dFamily(Family):
         centred = architecture.image[0] if architecture.centred_inputs else 0
         return Layout(tuple(steps), centred, architecture.image)
 
-    def widths_of_slots(self, widths: int, blocks: int | None) -> tuple[int, ...]:
-        """Each slot has the width of its own convolution."""
-        return tuple(range(widths))
-
     def most_widths(self, image: Image | None, kernel: int | None = None) -> int | None:
         """Return how many convolutions leave at least one place."""
         assert image is not None

@@ -43,10 +43,6 @@ class MLPFamily(Family):
                 steps += [layer, slot]
         return Layout(tuple(steps), architecture.inputs if architecture.centred_inputs else 0)
 
-    def widths_of_slots(self, widths: int, blocks: int | None) -> tuple[int, ...]:
-        """Each slot has the width of its own layer."""
-        return tuple(range(widths))
-
     def most_widths(self, image: Image | None, kernel: int | None = None) -> int | None:
         """There is no limit."""
         return None

@@ -110,9 +110,8 @@ def numbers(source: str, name: str, column: Any) -> NDArray[np.float64]:
         column = pc.if_else(pc.equal(trimmed, ""), None, trimmed)
     if pa.types.is_null(kind):
         return np.full(len(column), np.nan)
-    found: NDArray[np.float64] = pc.cast(column, pa.float64(), safe=False).to_numpy()
-    if column.null_count:
-        found = np.array(pc.fill_null(pc.cast(column, pa.float64(), safe=False), np.nan))
+    known = pc.fill_null(pc.cast(column, pa.float64(), safe=False), np.nan)
+    found: NDArray[np.float64] = known.to_numpy()
     with np.errstate(over="ignore"):
         infinite = np.isinf(found.astype(np.float32))
     if infinite.any():

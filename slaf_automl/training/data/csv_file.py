@@ -17,7 +17,7 @@ _START = 65_536
 _LONG = 2**27
 """Bytes from which on a file is read in pieces."""
 
-_BLOCK = 2**24
+_BLOCK = 2**21
 _RAGGED = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
 
 

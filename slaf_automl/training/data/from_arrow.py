@@ -90,7 +90,8 @@ def table_from_arrow(source: str, table: pa.Table, roles: Roles) -> Table:
             expected="feature columns beside the target",
         )
     columns = {name: table.column(name) for name in features}
-    del table  # Each column goes when it is read: together they are twice a float32 matrix.
+    del table  # Each column goes when it is read: together they are as large as the matrix.
+    pa.default_memory_pool().release_unused()
     x, levels = _matrix(source, columns, len(y), roles.categorical)
     several = targets if len(targets) > 1 else None
     return Table(

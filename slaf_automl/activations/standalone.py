@@ -11,6 +11,7 @@ from slaf_automl.activations.channels import along, by_channel
 from slaf_automl.activations.expansion import Expansion
 from slaf_automl.activations.folding import Affine
 from slaf_automl.activations.kinds import Foldable, find_kind
+from slaf_automl.activations.passes import FIXED
 from slaf_automl.activations.polynomial import Polynomial
 from slaf_automl.activations.sharing import deployed_rows, require_sharing
 from slaf_automl.activations.slaf import learned_channels, require_hybrid
@@ -202,10 +203,10 @@ def standalone_values(
 
 def _parts(spec: ActivationSpec, channels: int) -> list[tuple[ActivationSpec, int]]:
     """Return the specs of the SLAF channels and of the ReLU channels, with their numbers."""
-    if spec.kind not in ("relu", "slaf"):
+    if spec.kind not in (*FIXED, "slaf"):
         raise ActivationError(
             f"activation kind {spec.kind!r} in a network that is not this package's",
-            expected="relu or slaf",
+            expected="one of " + ", ".join((*FIXED, "slaf")),
         )
     hybrid = require_hybrid(spec["hybrid"]) if spec.kind == "slaf" else 0.0
     if hybrid == 0.0:
@@ -226,7 +227,7 @@ def _lengths(spec: ActivationSpec, channels: int, absorbed: Absorbed) -> dict[st
 def _all_lengths(spec: ActivationSpec, channels: int) -> dict[str, int]:
     normaliser = str(spec["normaliser"])
     before = dict.fromkeys(_MAPS[:2], channels)
-    if spec.kind == "relu":
+    if spec.kind in FIXED:
         if normaliser == "none":
             return {}
         return dict.fromkeys(_MAPS[2:], channels) if normaliser == "element" else before

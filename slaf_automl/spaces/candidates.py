@@ -24,7 +24,9 @@ HELD = 0.05
 """Share of the steps after which regressions keep their normalisers' statistics."""
 
 
-def build_candidate(file: SpaceFile, chooser: Chooser, info: DataInfo, budget: Budget) -> Candidate:
+def build_candidate(
+    file: SpaceFile, chooser: Chooser, info: DataInfo, budget: Budget, fixed: str = "relu"
+) -> Candidate:
     """Ask the chooser for what the candidate needs, in order of use, and solve its widths.
 
     Args:
@@ -32,6 +34,7 @@ def build_candidate(file: SpaceFile, chooser: Chooser, info: DataInfo, budget: B
         chooser: answers by name.
         info: the data.
         budget: the limits.
+        fixed: the activation of the slots that learn none.
 
     Raises:
         SpaceError: the chooser has no valid value.
@@ -59,7 +62,7 @@ def build_candidate(file: SpaceFile, chooser: Chooser, info: DataInfo, budget: B
     learned = any(slot["activation"] == "slaf" for slot in slots)
     normaliser = choose("normaliser")
     shared = {name: choose(name) for name in SHARED} if learned else {}
-    placement = tuple(_slot_spec(slot, normaliser, shared) for slot in slots)
+    placement = tuple(_slot_spec(slot, normaliser, shared, fixed) for slot in slots)
     least = least_widths(placement, owners, file.widths)
     times = depth if linked else 1  # Links need one width for all.
     solved = solve_widths(
@@ -97,10 +100,10 @@ class CandidateChooser:
             "kernel": architecture.kernel,
             "head": architecture.head,
             "residual": bool(architecture.residual),
-            **pattern_answers(file, architecture.kinds),
+            **pattern_answers(file, tuple(map(_searched, architecture.kinds))),
         }
         for i, spec in enumerate(placement):
-            self._answers[f"slot{i}.activation"] = spec.kind
+            self._answers[f"slot{i}.activation"] = _searched(spec.kind)
             if spec.kind == "slaf":
                 given = spec.parameters
                 for name in SLOT:
@@ -116,11 +119,19 @@ class CandidateChooser:
         return value
 
 
-def _slot_spec(slot: dict[str, Any], normaliser: Any, shared: dict[str, Any]) -> ActivationSpec:
-    kind = find_kind(slot["activation"])
+def _searched(kind: str) -> str:
+    """Return the word of a space for a kind: whatever learns nothing stands where ReLU would."""
+    return kind if kind == "slaf" else "relu"
+
+
+def _slot_spec(
+    slot: dict[str, Any], normaliser: Any, shared: dict[str, Any], fixed: str
+) -> ActivationSpec:
     if slot["activation"] == "relu":
-        return kind.spec(normaliser=normaliser)
-    return kind.spec(normaliser=normaliser, **shared, **{name: slot[name] for name in SLOT})
+        return find_kind(fixed).spec(normaliser=normaliser)
+    return find_kind("slaf").spec(
+        normaliser=normaliser, **shared, **{name: slot[name] for name in SLOT}
+    )
 
 
 def _recipe(file: SpaceFile, choose: Callable[..., Any], info: DataInfo, learned: bool) -> Recipe:

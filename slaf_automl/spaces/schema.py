@@ -10,8 +10,8 @@ from typing import Any
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from slaf_automl.activations.bases import BASES, MAX_DEGREE
+from slaf_automl.activations.fixed import NORMALISERS
 from slaf_automl.activations.projection import TARGETS
-from slaf_automl.activations.rectifier import NORMALISERS
 from slaf_automl.activations.sharing import SHARING
 from slaf_automl.errors import SpaceError, SpecError
 from slaf_automl.networks import SHAPES, WidthLimits

@@ -13,6 +13,7 @@ from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.samplers import BaseSampler
 from optuna.trial import BaseTrial
 
+from slaf_automl.activations.passes import FIXED
 from slaf_automl.errors import BudgetError, DataError, SpaceError
 from slaf_automl.spaces.buildable import require_buildable
 from slaf_automl.spaces.candidates import SHARED, CandidateChooser, build_candidate, stretch
@@ -59,6 +60,7 @@ class SearchSpace:
 
     Args:
         file: the validated space file.
+        fixed: the activation of the slots that learn none: `relu`, `silu` or `gelu`.
 
     Example:
         >>> space = SearchSpace.load("mlp")
@@ -68,6 +70,13 @@ class SearchSpace:
     """
 
     file: SpaceFile
+    fixed: str = "relu"
+
+    def __post_init__(self) -> None:
+        if self.fixed not in FIXED:
+            raise SpaceError(
+                f"fixed activation {self.fixed!r}", expected="one of " + ", ".join(FIXED)
+            )
 
     @classmethod
     def load(cls, name_or_file: str | Path) -> SearchSpace:
@@ -118,11 +127,27 @@ class SearchSpace:
         )
         return "\n".join(lines)
 
-    def control(self) -> SearchSpace:
-        """Return the same space with every slot ReLU: the fair control."""
+    def control(self, fixed: str = "relu") -> SearchSpace:
+        """Return the same space with every slot ReLU, or another fixed activation: the control.
+
+        Args:
+            fixed: `relu`, `silu` or `gelu`.
+
+        Raises:
+            SpaceError: an unknown activation.
+
+        Example:
+            >>> from optuna.trial import FixedTrial
+            >>> info = DataInfo(("a", "b"), "y", "regression", (), rows=100)
+            >>> space = SearchSpace.load("mlp").control("silu")
+            >>> trial = FixedTrial({"depth": 1, "normaliser": "none",
+            ...     "learning_rate": 0.01, "weight_decay": 0.01})
+            >>> space.suggest(trial, info, Budget(50)).architecture.kinds
+            ('silu',)
+        """
         name, value = every_slot(self.file, "relu")
         dimensions = {**self.file.dimensions, name: Constant(value)}
-        return SearchSpace(replace(self.file, dimensions=dimensions))
+        return SearchSpace(replace(self.file, dimensions=dimensions), fixed)
 
     def identity(self) -> str:
         """Return a hash of everything in the space; equal spaces have equal identities."""
@@ -135,6 +160,8 @@ class SearchSpace:
         parts = [self.name, self.file.version, self.file.family, repr(self.file.widths)]
         if self.file.encoding != "slots":  # Files without the key keep the identity they had.
             parts.append(self.file.encoding)
+        if self.fixed != "relu":
+            parts.append(self.fixed)
         document = json.dumps([*parts, dimensions, repr(self.file.schedule)], sort_keys=True)
         return hashlib.sha256(document.encode()).hexdigest()[:16]
 
@@ -211,7 +238,8 @@ class SearchSpace:
         info, chooser = info_of(data), TrialChooser(trial)
         if (sampler := doubtful_sampler(trial)) is not None:
             self._require_sampler(sampler, info, budget, trial.params)
-        return build_candidate(limit_space(self.file, info, budget), chooser, info, budget)
+        file = limit_space(self.file, info, budget)
+        return build_candidate(file, chooser, info, budget, self.fixed)
 
     def require_sampler(self, sampler: BaseSampler, data: Data, budget: Budget) -> None:
         """Refuse a sampler of Optuna that cannot serve this space, before a study begins.
@@ -238,7 +266,7 @@ class SearchSpace:
         require_served(
             sampler,
             self.name,
-            lambda chooser: build_candidate(file, chooser, info, budget),
+            lambda chooser: build_candidate(file, chooser, info, budget, self.fixed),
             asked,
         )
 
@@ -260,7 +288,7 @@ class SearchSpace:
             if not contains(known[name], value):
                 raise SpaceError(f"{name} = {value!r}", expected=described(known[name]))
         file = limit_space(self.file, info, budget)
-        return build_candidate(file, StoredChooser(parameters), info, budget)
+        return build_candidate(file, StoredChooser(parameters), info, budget, self.fixed)
 
     def encode(self, candidate: Candidate, data: Data, budget: Budget) -> dict[str, Scalar]:
         """Return the parameters that decode to this candidate.
@@ -275,7 +303,7 @@ class SearchSpace:
         for shape in file.dimensions["shape"].values():
             chooser = CandidateChooser(file, candidate, shape)
             try:
-                rebuilt = build_candidate(file, chooser, info, budget)
+                rebuilt = build_candidate(file, chooser, info, budget, self.fixed)
             except (SpaceError, BudgetError):
                 continue
             if rebuilt == candidate:

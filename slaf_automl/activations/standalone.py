@@ -151,6 +151,7 @@ def deploy_alone(
     *,
     channel_dim: int = 1,
     absorbed: Absorbed = NONE_ABSORBED,
+    before: Affine | None = None,
 ) -> Standalone:
     """Return the deployed form of a trained activation, folded in float64, in float32 on the CPU.
 
@@ -160,6 +161,7 @@ def deploy_alone(
         channels: number of channels.
         channel_dim: where they are.
         absorbed: what the layers around take.
+        before: a map of the input that was not applied yet, which joins the slot's own.
 
     Raises:
         ActivationError: statistics that were never set, or an activation that cannot be folded.
@@ -168,11 +170,12 @@ def deploy_alone(
         raise ActivationError(f"a {type(module).__name__} to deploy", expected="a SLAF or its ReLU")
     folded = module.fold()
     alone = Standalone(spec, channels, channel_dim=channel_dim, absorbed=absorbed)
+    first = folded.input if before is None else folded.input.after(before)
     start = 0
     for part in alone.parts:
         assert isinstance(part, _Part)
         end = start + part.channels
-        inner = Affine(folded.input.scale[start:end], folded.input.shift[start:end])
+        inner = Affine(first.scale[start:end], first.shift[start:end])
         outer = Affine(folded.output.scale[start:end], folded.output.shift[start:end])
         if absorbed.scale:  # s·g + t = s·(g + t/s), and s is applied later
             outer = Affine(outer.scale, outer.shift / outer.scale)

@@ -60,7 +60,7 @@ TUNED = (
     "vowel",
     "yacht",
 )
-"""The sets whose training and validation rows the defaults were tuned on; the others are read once."""
+"""The sets on whose training and validation rows the defaults were tuned; others are read once."""
 
 FORMULAS = tuple(range(0, 100, 5))
 """Every fifth formula of the file."""

@@ -16,7 +16,12 @@ from optuna.trial import BaseTrial
 from slaf_automl.activations.passes import FIXED
 from slaf_automl.errors import BudgetError, DataError, SpaceError
 from slaf_automl.spaces.buildable import require_buildable
-from slaf_automl.spaces.candidates import SHARED, CandidateChooser, build_candidate, stretch
+from slaf_automl.spaces.candidates import (
+    CandidateChooser,
+    build_candidate,
+    stretch,
+    unused_dimensions,
+)
 from slaf_automl.spaces.dimensions import (
     Constant,
     StoredChooser,
@@ -26,17 +31,15 @@ from slaf_automl.spaces.dimensions import (
     dimension_lines,
 )
 from slaf_automl.spaces.files import find_space_file, read_document
+from slaf_automl.spaces.inputs import may_learn_inputs
 from slaf_automl.spaces.limits import limit_space, smallest_limits
 from slaf_automl.spaces.narrowest import depth_range, most_blocks, searches_slaf, slot_owners
 from slaf_automl.spaces.placement_space import PlacementSpace
 from slaf_automl.spaces.samplers import doubtful_sampler, require_served
-from slaf_automl.spaces.schema import SpaceFile, parse_space
-from slaf_automl.spaces.slot_kinds import SLOT, counts_slots, every_slot, public_names, slot_counts
+from slaf_automl.spaces.schema import INPUTS, SpaceFile, parse_space
+from slaf_automl.spaces.slot_kinds import counts_slots, every_slot, public_names, slot_counts
 from slaf_automl.spec import Budget, Candidate, DataInfo, Scalar
 from slaf_automl.spec.budget import require_budget
-
-_LEARNED_ONLY = (*SHARED, *(f"slot.{name}" for name in SLOT), "routine", "coefficient_rate")
-"""Dimensions that no candidate needs whose slots are all ReLU."""
 
 
 class HasInfo(Protocol):
@@ -105,12 +108,16 @@ class SearchSpace:
 
     @property
     def degrees(self) -> tuple[int, ...]:
-        """Every degree that a SLAF of the space may have; none where all slots are ReLU."""
-        if not searches_slaf(self.file):
-            return ()
-        values = self.file.dimensions["slot.degree"].values()
-        least, most = (int(pick(int(v or 1) for v in values)) for pick in (min, max))
-        return tuple(range(least, most + 1))
+        """Every degree that a SLAF of the space may have; none where nothing is learned."""
+        found: set[int] = set()
+        for name, some in (
+            ("slot.degree", searches_slaf(self.file)),
+            (INPUTS[2], may_learn_inputs(self.file)),
+        ):
+            if some:
+                values = [int(value or 1) for value in self.file.dimensions[name].values()]
+                found.update(range(min(values), max(values) + 1))
+        return tuple(sorted(found))
 
     def description(self) -> str:
         """Return the dimensions and their values as text, one a line."""
@@ -147,6 +154,8 @@ class SearchSpace:
         """
         name, value = every_slot(self.file, "relu")
         dimensions = {**self.file.dimensions, name: Constant(value)}
+        if INPUTS[0] in dimensions:
+            dimensions[INPUTS[0]] = Constant("none")
         return SearchSpace(replace(self.file, dimensions=dimensions), fixed)
 
     def identity(self) -> str:
@@ -216,11 +225,11 @@ class SearchSpace:
             BudgetError: the budget leaves nothing; the message says which limit or value is why.
         """
         file = limit_space(self.file, info_of(data), budget)
-        learned = searches_slaf(file)
+        unused = unused_dimensions(file)
         most = len(slot_owners(file, depth_range(file)[1], most_blocks(file)))
         found: dict[str, BaseDistribution] = {}
         for name, dimension in file.dimensions.items():
-            if isinstance(dimension, Constant) or (name in _LEARNED_ONLY and not learned):
+            if isinstance(dimension, Constant) or name in unused:
                 continue
             found.update(dict.fromkeys(public_names(file, name, most), dimension.distribution))
         if counts_slots(file):

@@ -2,7 +2,8 @@
 
 AdamW under the same warm-up and cosine, the same batches, gradients clipped at norm 1, validation
 after every epoch, the best epoch's weights kept (ties: the lower validation loss). Inputs are
-standardised and targets restored by the data's statistics, as `SlafModule` does.
+standardised and targets restored by the data's statistics, as `SlafModule` does. The networks have
+nothing that differs between training and evaluation.
 """
 
 from __future__ import annotations
@@ -130,7 +131,6 @@ def train(
     for epoch in range(epochs):
         assert batches.sampler is not None
         batches.sampler.set_epoch(epoch)
-        network.train()
         total = torch.zeros(())
         for inputs, some in batches:
             share = rate_at(step, steps)
@@ -143,7 +143,6 @@ def train(
             optimizer.step()
             total += loss.detach()
             step += 1
-        network.eval()
         with torch.no_grad():
             outputs = network(held)
             loss = float(loss_of(data, outputs, wanted))

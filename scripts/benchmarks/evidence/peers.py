@@ -30,11 +30,11 @@ from optuna.samplers import TPESampler
 from optuna.trial import BaseTrial
 
 from evidence.peer_networks import (
-    KAN,
     RATIONAL_VALUES,
     SHAPES,
     dense_cost,
     kan_cost,
+    kan_network,
     rational_network,
     spread_widths,
 )
@@ -45,6 +45,14 @@ from slaf_automl.driver.seeds import derive_seed
 from slaf_automl.errors import BudgetError
 from slaf_automl.training.baselines import constant_value
 from slaf_automl.training.metrics import find_metric
+
+GRIDS = (2, 5)
+"""Fewest and most intervals of a KAN's splines."""
+
+KAN_DEPTHS = (0, 1, 2)
+RATIONAL_DEPTHS = (1, 2, 3)
+STOCK_DEPTHS = (1, 2)
+"""Numbers of hidden layers."""
 
 T = TypeVar("T")
 
@@ -96,36 +104,34 @@ def propose_kan(trial: BaseTrial, data: TableData, budget: int) -> Proposal:
     """Let a trial choose a KAN; a grid too fine for the budget is the finest that fits."""
     inputs, outputs = len(data.info.features), data.info.outputs
 
-    def cost(grid: int, normalised: bool, widths: tuple[int, ...]) -> int:
-        return kan_cost(inputs, outputs, widths, grid, normalised)
+    def cost(widths: tuple[int, ...], grid: int) -> int:
+        return kan_cost(inputs, outputs, widths, grid)
 
-    depths = [d for d in (0, 1, 2) if cost(2, True, (1,) * d) <= budget]
-    least = min(cost(2, True, (1,) * d) for d in (0, 1))
-    depth = _choose(trial, "depth", depths, budget, least)
-    normalised = bool(trial.suggest_categorical("normalised", (False, True))) and depth > 0
-    grid = trial.suggest_int("grid", 2, 5)
-    while cost(grid, normalised, (1,) * depth) > budget:
+    feasible = [d for d in KAN_DEPTHS if cost((1,) * d, GRIDS[0]) <= budget]
+    least = min(cost((1,) * d, GRIDS[0]) for d in KAN_DEPTHS)
+    depth = _choose(trial, "depth", feasible, budget, least)
+    grid = trial.suggest_int("grid", *GRIDS)
+    while cost((1,) * depth, grid) > budget:
         grid -= 1
     half = trial.suggest_float("half", 1.0, 4.0)
-    widths = spread_widths(depth, "constant", partial(cost, grid, normalised), budget)
+    widths = spread_widths(depth, "constant", partial(cost, grid=grid), budget)
     assert widths is not None
     rate, decay, words = _recipe(trial)
 
     def trained(seed: int) -> Trained:
         generator = torch.Generator().manual_seed(seed)
-        network = KAN((inputs, *widths, outputs), grid, half, normalised, generator)
+        network = kan_network((inputs, *widths, outputs), grid, half, generator)
         return train(network, data, rate, decay, epochs_of(data), seed)
 
-    units = f"{_units(widths)}{', normalised' if normalised else ''}"
     where = f"grid of {grid} on ±{half:.2g}"
-    return Proposal(cost(grid, normalised, widths), f"{units}, {where}, {words}", trained)
+    return Proposal(cost(widths, grid), f"{_units(widths)}, {where}, {words}", trained)
 
 
 def propose_rational(trial: BaseTrial, data: TableData, budget: int) -> Proposal:
     """Let a trial choose an MLP with rational functions."""
     inputs, outputs = len(data.info.features), data.info.outputs
     cost = partial(dense_cost, inputs, outputs, each=RATIONAL_VALUES)
-    widths = _dense_widths(trial, cost, (1, 2, 3), budget)
+    widths = _dense_widths(trial, cost, RATIONAL_DEPTHS, budget)
     rate, decay, words = _recipe(trial)
 
     def trained(seed: int) -> Trained:
@@ -139,9 +145,9 @@ def propose_rational(trial: BaseTrial, data: TableData, budget: int) -> Proposal
 def propose_sklearn(trial: BaseTrial, data: TableData, budget: int) -> Proposal:
     """Let a trial choose scikit-learn's MLP."""
     cost = partial(dense_cost, len(data.info.features), data.info.outputs)
-    widths = _dense_widths(trial, cost, (1, 2), budget)
-    rate = trial.suggest_float("learning_rate_init", 3e-4, 1e-1, log=True)
-    alpha = trial.suggest_float("alpha", 1e-6, 1.0, log=True)
+    widths = _dense_widths(trial, cost, STOCK_DEPTHS, budget)
+    rate = trial.suggest_float("learning_rate_init", 1e-3, 1e-1, log=True)
+    alpha = trial.suggest_float("alpha", 1e-6, 1e-1, log=True)
     times = trial.suggest_categorical("batch", (0.5, 1.0, 2.0))
     settings = StockSettings(widths, rate, alpha, int(times * data.info.batch_size))
 
@@ -179,7 +185,7 @@ def compare(
     began = time.perf_counter()
     metric = find_metric(None, data.info)
     constant = constant_value(data, metric, data.validation)
-    sampler = TPESampler(seed=seed, multivariate=True, warn_independent_sampling=False)
+    sampler = TPESampler(seed=seed, multivariate=True)
     study = optuna.create_study(direction=metric.direction, sampler=sampler)
     for i in range(trials):
         trial = study.ask()

@@ -61,7 +61,7 @@ def tables() -> dict[str, TableData]:
 
 @pytest.fixture
 def few_epochs(monkeypatch):
-    monkeypatch.setattr(peers, "epochs_of", lambda data: 3)
+    monkeypatch.setattr(peers, "epochs_of", lambda data: 2)
 
 
 @pytest.fixture(autouse=True)
@@ -126,7 +126,7 @@ def test_every_proposal_holds_the_budget(name, budget, tables):
     }[name]
     for data in tables.values():
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-        found = [propose(study.ask(), data, budget).parameters for _ in range(20)]
+        found = [propose(study.ask(), data, budget).parameters for _ in range(10)]
         assert max(found) <= budget
 
 
@@ -243,8 +243,8 @@ def trained_of(name: str, data: TableData, seed: int, rate: float = 0.02):
     if name == "sklearn":
         return train_stock(StockSettings((4,), rate, 1e-4, 16), data, 40, seed)
     if name == "kan":
-        return train(kan_network(sizes, 3, 2.0, seeded(seed)), data, rate, 0.01, 6, seed)
-    return train(rational_network(sizes, seeded(seed)), data, rate, 0.01, 6, seed)
+        return train(kan_network(sizes, 3, 2.0, seeded(seed)), data, rate, 0.01, 8, seed)
+    return train(rational_network(sizes, seeded(seed)), data, rate, 0.01, 8, seed)
 
 
 @pytest.mark.parametrize("task", ["regression", "binary", "multiclass"])

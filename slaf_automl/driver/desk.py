@@ -15,7 +15,10 @@ from slaf_automl.driver.progress import ProgressLine, Standing
 from slaf_automl.driver.sampling import seeded_sampler
 from slaf_automl.driver.seeds import derive_seed
 from slaf_automl.errors import StudyError
-from slaf_automl.spec import Candidate, Evaluator, Job, Report, TrialResult
+from slaf_automl.spec import ActivationSpec, Candidate, Evaluator, Job, Report, TrialResult
+
+SLOTS = "slots"
+"""Trial attribute: what fills each slot, for reports: `kind`, and of a SLAF what it has of its own."""
 
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 _COUNTED = (*_FINISHED, TrialState.RUNNING)
@@ -181,6 +184,7 @@ class Driver:
         trial.set_user_attr(SEED, seed)
         candidate = arm.suggest(trial)
         trial.set_user_attr("parameters", self._parameters(candidate))
+        trial.set_user_attr(SLOTS, [_shown(spec) for spec in candidate.architecture.placement])
         self._running[arm.name, trial.number] = trial
         kept = [self._checkpoint(arm.name, n) for n in self._lineage(arm.name, trial.number)]
         resumable = next((path for path in kept if path.exists()), None)
@@ -214,3 +218,9 @@ class Driver:
                 else Standing(arm.name, best.values[0], best.user_attrs["parameters"])
             )
         self._progress.update(sum(len(a.finished()) for a in self._arms.values()), standings)
+
+
+def _shown(spec: ActivationSpec) -> dict[str, Any]:
+    """Return the parts of a spec that differ from slot to slot."""
+    own = {name: spec.parameters.get(name) for name in ("basis", "degree", "hybrid")}
+    return {"kind": spec.kind, **{name: value for name, value in own.items() if value is not None}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from slaf_automl.errors import SlafError
-from slaf_automl.files import read_json, write_json
+from slaf_automl.files import read_json, write_bytes
 from slaf_automl.networks import DeployedNetwork
 from slaf_automl.report.slot_samples import sample_slots
 from slaf_automl.spec import Candidate
@@ -63,7 +64,9 @@ def write_figure_data(
     Raises:
         SlafError: the folder cannot be written.
     """
-    write_json(folder / NAME, {"schema": SCHEMA, "decision": decision, "arms": arms})
+    document = {"schema": SCHEMA, "decision": decision, "arms": arms}
+    text = json.dumps(document, sort_keys=True, allow_nan=False)  # rows of numbers, not for eyes
+    write_bytes(folder / NAME, text.encode())
 
 
 def read_figure_data(folder: Path, decision: Mapping[str, Any] | None) -> dict[str, Any] | None:

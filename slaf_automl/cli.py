@@ -76,12 +76,8 @@ def _parser() -> ArgumentParser:
     commands = parser.add_subcommands(required=True, dest="command")
     commands.add_subcommand("search", _search_parser(), help="search, confirm and export")
     commands.add_subcommand("front", _front_parser(), help="trade the metric for size")
-    shown = {
-        "report": (cli_report.report_parser, "write a run as one HTML page"),
-        "dashboard": (cli_report.dashboard_parser, "show a run in optuna-dashboard"),
-    }
-    for name, (build, words) in shown.items():
-        commands.add_subcommand(name, build(_Parser()), help=words)
+    for name, shown in cli_report.COMMANDS.items():
+        commands.add_subcommand(name, shown.build(_Parser()), help=shown.help)
     commands.add_subcommand("export", _export_parser(), help="write a found model as one file")
     commands.add_subcommand("predict", _predict_parser(), help="predict the rows of a file")
     commands.add_subcommand("spaces", _spaces_parser(), help="list search spaces, or show one")
@@ -299,8 +295,7 @@ def _spaces(options: Namespace) -> None:
 _COMMANDS: dict[str, Callable[[Namespace], None]] = {
     "search": _search,
     "front": _front,
-    "report": cli_report.report,
-    "dashboard": cli_report.dashboard,
+    **{name: shown.run for name, shown in cli_report.COMMANDS.items()},
     "export": _export,
     "predict": _predict,
     "spaces": _spaces,

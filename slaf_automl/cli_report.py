@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 from jsonargparse import ArgumentParser, Namespace
 
 
-def report_parser(parser: ArgumentParser) -> ArgumentParser:
+def _report_parser(parser: ArgumentParser) -> ArgumentParser:
     """Add the options of `report` to a parser, and return it."""
     parser.description = "Write a run's report: an HTML page that opens offline, and its figures."
     _add_run(parser)
@@ -13,7 +16,7 @@ def report_parser(parser: ArgumentParser) -> ArgumentParser:
     return parser
 
 
-def dashboard_parser(parser: ArgumentParser) -> ArgumentParser:
+def _dashboard_parser(parser: ArgumentParser) -> ArgumentParser:
     """Add the options of `dashboard` to a parser, and return it."""
     parser.description = "Show a run's studies in optuna-dashboard, also while it searches."
     _add_run(parser)
@@ -27,14 +30,14 @@ def _add_run(parser: ArgumentParser) -> None:
     parser.add_argument("--storage", type=str | None, help="storage URL, if its search had one")
 
 
-def report(options: Namespace) -> None:
+def _report(options: Namespace) -> None:
     """Write the report and print where it is."""
     from slaf_automl.report.document import write_report
 
     print(f"report: {write_report(options.run, options.out, storage=options.storage)}")
 
 
-def dashboard(options: Namespace) -> None:
+def _dashboard(options: Namespace) -> None:
     """Serve the dashboard until Ctrl-C."""
     from slaf_automl.report.dashboard import serve_dashboard
 
@@ -45,3 +48,17 @@ def dashboard(options: Namespace) -> None:
 
 def _say(text: str) -> None:
     print(text, flush=True)
+
+
+class Command(NamedTuple):
+    """A command: what adds its options to a parser, what runs it, and one line of help."""
+
+    build: Callable[[ArgumentParser], ArgumentParser]
+    run: Callable[[Namespace], None]
+    help: str
+
+
+COMMANDS = {
+    "report": Command(_report_parser, _report, "write a run as one HTML page"),
+    "dashboard": Command(_dashboard_parser, _dashboard, "show a run in optuna-dashboard"),
+}

@@ -18,7 +18,7 @@ from slaf_automl.errors import StudyError
 from slaf_automl.spec import ActivationSpec, Candidate, Evaluator, Job, Report, TrialResult
 
 SLOTS = "slots"
-"""Trial attribute: what fills each slot, for reports: `kind`, and of a SLAF what it has of its own."""
+"""Trial attribute, for reports: what fills each slot; see `_shown`."""
 
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 _COUNTED = (*_FINISHED, TrialState.RUNNING)

@@ -82,7 +82,7 @@ def _draw_slot(axes: Axes, number: int, slot: Mapping[str, Any], columns: int) -
                 if low < end < high:
                     axes.axvline(end, color=INK, linewidth=0.8, linestyle=":")
     title = f"slot {number}: {slot['slot']}\n{channels_in_words(slot)}"
-    width = 40 if columns == 2 else 88
+    width = 35 if columns == 2 else 75
     lines = [wrapped for line in title.split("\n") for wrapped in textwrap.wrap(line, width)]
     axes.set_title("\n".join(lines), loc="left")
     axes.set_xlabel("input of the slot")
@@ -103,6 +103,4 @@ def _legend(figure: Any, slots: Sequence[Mapping[str, Any]]) -> None:
             clip = Line2D([], [], color=INK, linestyle=":", label="clip range")
             handles.append(clip)
     handles.append(Patch(color=_INPUTS, alpha=0.3, label="inputs (validation rows)"))
-    figure.legend(handles=handles, loc="outside lower left", ncols=4)
-
-
+    figure.legend(handles=handles, loc="outside lower left", ncols=2)

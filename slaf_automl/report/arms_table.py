@@ -69,7 +69,7 @@ def number(metrics: Mapping[str, Any], path: str, digits: int = 4) -> Number | N
 
 
 def arms_table(metrics: Mapping[str, Any]) -> ArmsTable:
-    """Return the comparison of `metrics.json`, with costs and latency of both arms if it has them."""
+    """Return the comparison of `metrics.json`, with macs and latency where it has them."""
     name = metrics["metric"]
     arms = [arm for arm in ("mix", "relu") if metrics[arm] is not None]
     more = [key for key in ("costs.macs", "latency") if any(_extra(metrics, a, key) for a in arms)]
@@ -133,5 +133,5 @@ def _extra(metrics: Mapping[str, Any], arm: str, key: str) -> Cell:
 def _slots(arm: Mapping[str, Any]) -> str:
     widths, slots = arm["widths"], arm["slots"]
     if len(widths) == len(slots):
-        return " | ".join(f"{width}: {slot}" for width, slot in zip(widths, slots, strict=True))
-    return f"{'-'.join(map(str, widths))}: {' | '.join(slots)}"
+        return "\n".join(f"{width}: {slot}" for width, slot in zip(widths, slots, strict=True))
+    return f"{'-'.join(map(str, widths))}: {', '.join(slots)}"

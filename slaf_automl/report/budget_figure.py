@@ -11,7 +11,12 @@ from slaf_automl.networks.layout import Layer, SlotStep
 from slaf_automl.report.drawing import INK, Drawing, drawn, new_figure, styled
 from slaf_automl.spec import Architecture
 
-_COLOURS = {"weights": "#0d9488", "biases": "#8b5cf6", "activations": "#ea580c", "inputs": "#718096"}
+_COLOURS = {
+    "weights": "#0d9488",
+    "biases": "#8b5cf6",
+    "activations": "#ea580c",
+    "inputs": "#718096",
+}
 
 
 class Share(NamedTuple):

@@ -46,8 +46,8 @@ def draw_curves(
         handles, labels = axes[0].get_legend_handles_labels()
         first = dict(zip(labels, handles, strict=True))
         figure.legend(first.values(), first.keys(), loc="outside lower left", ncols=2)
-        seeds = max(map(len, known.values()))
-        alt = f"Validation {metric} and training loss by epoch of both winners, {seeds} seeds each"
+        count = max(len(seeds) for seeds in known.values())
+        alt = f"Validation {metric} and training loss by epoch of both winners, {count} seeds each"
         return drawn("curves", alt, figure)
 
 

@@ -25,7 +25,7 @@ COLOURS = {"mix": "#ea580c", "relu": "#718096"}
 LINES = {"mix": "-", "relu": "--"}
 """Of the arms, told apart without colours."""
 
-WIDTH = 5.6
+WIDTH = 4.8
 """Inches; text of a figure stays readable on a phone."""
 
 _STYLE: dict[str, Any] = {
@@ -86,7 +86,8 @@ def styled() -> Iterator[None]:
 
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(_STYLE)
+        parameters: Any = mpl.rcParams  # matplotlib's own types name every key
+        parameters.update(_STYLE)
         yield
 
 
@@ -116,16 +117,16 @@ def drawn(name: str, alt: str, figure: Figure) -> Drawing:
     vector, pixels = io.StringIO(), io.BytesIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(vector, format="svg", metadata=nothing, transparent=True)
-    figure.savefig(
-        pixels, format="png", dpi=150, facecolor="white", metadata={"Software": None}
-    )
+    figure.set_layout_engine("none")  # It is laid out: not a second time.
+    figure.savefig(pixels, format="png", dpi=150, facecolor="white", metadata={"Software": None})
     return Drawing(name, alt, inline_svg(vector.getvalue(), name, alt), pixels.getvalue())
 
 
 def inline_svg(document: str, name: str, alt: str) -> str:
     """Return the `<svg>` element of matplotlib's document, for a page that holds others too.
 
-    Ids get a prefix; sizes, joins and fonts are left to the page; ink and grid become its variables.
+    Ids get a prefix; sizes, joins and fonts are left to the page, and so are ink and grid, as its
+    variables.
 
     Example:
         >>> inline_svg('<?xml?><svg width="9pt" height="5pt"><g id="a"/></svg>', "one", 'a < b')

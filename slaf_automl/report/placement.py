@@ -9,7 +9,7 @@ from typing import Any
 
 from optuna.trial import TrialState
 
-from slaf_automl.report.run import StudiedArm, slots_of
+from slaf_automl.report.studied_arm import StudiedArm, slots_of
 
 SHOWN = 20
 """Trials of the heat map, the best first."""
@@ -132,7 +132,8 @@ accuracy after 6 epochs: 0.8 with ReLU (3 trials), 0.55 with SLAF (2 trials); Re
     count = len(facts.relu) + len(facts.learned)
     words = "None of the best trials has this slot. ReLU in "
     if facts.best:
-        words = f"ReLU in {facts.best_relu} of the {facts.best} best trials that have this slot, and in "
+        best = f"{facts.best_relu} of the {facts.best} best trials that have this slot"
+        words = f"ReLU in {best}, and in "
     words += f"{len(facts.relu)} of all {count}."
     relu, learned = facts.medians
     if relu is None or learned is None:

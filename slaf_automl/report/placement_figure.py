@@ -35,7 +35,8 @@ def draw_placements(placements: Placements) -> Drawing:
         complete = sum(trial.complete for trial in placements.shown)
         if 0 < complete < len(numbers):
             axes.axvline(complete - 0.5, color=INK, linewidth=1.2)
-        axes.set_xticks(range(len(numbers)), numbers, fontsize=7.5)
+        turned = 90 if max(map(len, numbers)) > 2 else 0
+        axes.set_xticks(range(len(numbers)), numbers, fontsize=7.5, rotation=turned)
         axes.set_yticks(range(rows), [f"slot {i}" for i in range(rows)])
         axes.tick_params(length=0)
         axes.grid(visible=False)
@@ -82,4 +83,4 @@ def _legend(figure: Any, colours: Mapping[str, str]) -> None:
 
     handles = [Patch(color=colour, label=name) for name, colour in colours.items()]
     handles.append(Patch(color=_RELU, label="ReLU"))
-    figure.legend(handles=handles, loc="outside lower left", ncols=5, columnspacing=1.2)
+    figure.legend(handles=handles, loc="outside lower left", ncols=4, columnspacing=1.2)

@@ -1,4 +1,4 @@
-"""Optuna's own plots of the studies: history, importances, Pareto front; in this package's style."""
+"""Optuna's own plots of the studies: history, importances, Pareto front; in one style."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import optuna
 from optuna.exceptions import ExperimentalWarning
+from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
 from slaf_automl.driver.storage import quiet_optuna
 from slaf_automl.report.drawing import COLOURS, GRID, INK, LINES, WIDTH, Drawing, drawn, styled
-from slaf_automl.report.run import StudiedArm
+from slaf_automl.report.studied_arm import StudiedArm
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +45,7 @@ def draw_history(arms: Sequence[StudiedArm], metric: str) -> Drawing | None:
     with _plotted(lambda: plot_optimization_history(studies, target_name=name)) as axes:
         _restyle(axes)
         # Optuna draws for each study its complete trials, its best values, its infeasible trials.
-        points = [found for found in axes.collections if len(found.get_offsets())]
+        points = [found for found in axes.collections if np.size(found.get_offsets())]
         for arm, found, line in zip(known, points, axes.lines, strict=True):
             colour = COLOURS[arm.name]
             found.set(color=colour, sizes=[22], label=f"{arm.name}, complete")
@@ -51,6 +53,7 @@ def draw_history(arms: Sequence[StudiedArm], metric: str) -> Drawing | None:
             line.set_label(f"{arm.name}, best so far")
             _add_pruned(axes, arm, [trial.number for trial in arm.pruned])
         axes.set_xlabel("number of the trial")
+        axes.locator_params(axis="x", integer=True)
         _legend_below(axes)
         return drawn("history", f"{name} of the trials by number", _figure(axes))
 
@@ -72,10 +75,16 @@ def draw_importances(arm: StudiedArm, metric: str, when: str) -> tuple[Drawing |
     compared = arm.compared().trials
     if len({value for _, value in compared}) < 2:
         return None, "Importances need at least two trials whose values differ."
-    study = _copied([arm.study.directions[0].name.lower()])
+    study = _in_memory(arm.study.directions[0])
     for trial, value in compared:
-        kept = {"params": trial.params, "distributions": trial.distributions}
-        study.add_trial(create_trial(state=TrialState.COMPLETE, values=[value], **kept))
+        study.add_trial(
+            create_trial(
+                state=TrialState.COMPLETE,
+                values=[value],
+                params=trial.params,
+                distributions=trial.distributions,
+            )
+        )
     with _quiet():
         try:
             found = get_param_importances(study)
@@ -91,7 +100,7 @@ def draw_importances(arm: StudiedArm, metric: str, when: str) -> tuple[Drawing |
             bar.set_color(COLOURS[arm.name])
         for label in axes.texts:
             label.set_text(f" {label.get_text()}")
-        axes.set(ylabel="", xlabel=f"importance for the {name}, as a share of 1")
+        axes.set(ylabel="", xlabel="share of the importance")
         axes.grid(visible=False, axis="y")
         if (legend := axes.get_legend()) is not None:
             legend.remove()
@@ -113,7 +122,7 @@ def draw_front(arm: StudiedArm, metric: str) -> Drawing | None:
     """
     from optuna.visualization.matplotlib import plot_pareto_front
 
-    study = _copied(["minimize", arm.study.directions[0].name.lower()])
+    study = _in_memory(StudyDirection.MINIMIZE, arm.study.directions[0])
     for trial in arm.complete:
         if (stored := trial.user_attrs.get(_STORED)) is not None:
             values = [float(stored), float(trial.values[0])]
@@ -147,7 +156,7 @@ def _add_pruned(axes: Axes, arm: StudiedArm, places: Sequence[Any]) -> None:
         axes.scatter(x, y, s=18, marker="x", linewidth=1, color=COLOURS[arm.name], label=label)
 
 
-def _copied(directions: Sequence[str]) -> optuna.Study:
+def _in_memory(*directions: StudyDirection) -> optuna.Study:
     """Return an empty study in memory."""
     with quiet_optuna():
         return optuna.create_study(directions=directions)
@@ -195,7 +204,9 @@ def _restyle(axes: Axes) -> None:
 def _legend_below(axes: Axes) -> None:
     if (legend := axes.get_legend()) is not None:
         legend.remove()
-    _figure(axes).legend(loc="outside lower left", ncols=2, labelcolor=INK, frameon=False, fontsize=8.5)
+    _figure(axes).legend(
+        loc="outside lower left", ncols=2, labelcolor=INK, frameon=False, fontsize=8.5
+    )
 
 
 def _figure(axes: Axes) -> Any:

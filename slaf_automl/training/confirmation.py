@@ -176,9 +176,7 @@ class Confirmer:
             )
         network = trained.module.deployed()
         validation = None if train else self.value(network, self.data.validation)
-        return ConfirmedNetwork(
-            seed, validation, trained.best_epoch, network, list(trained.curve)
-        )
+        return ConfirmedNetwork(seed, validation, trained.best_epoch, network, list(trained.curve))
 
     def _all_rows(self, candidate: Candidate, seed: int) -> TensorBatches:
         pairs = zip(self.data.training, self.data.validation, strict=True)

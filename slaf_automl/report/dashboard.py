@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,12 +42,15 @@ def serve_dashboard(
     app = dashboard.wsgi(studies.storage)
     server = _listening(app, host, port)
     say(f"optuna-dashboard of {run}: http://{host}:{port}/ (Ctrl-C ends it)")
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        return
-    finally:
-        server.server_close()
+    with warnings.catch_warnings():
+        # Its importances say this of every dimension that few trials have, at every look.
+        warnings.filterwarnings("ignore", "Some regimes for parameter", UserWarning)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            return
+        finally:
+            server.server_close()
 
 
 def _require_dashboard() -> Any:

@@ -12,6 +12,12 @@ from slaf_automl.report.sections import Sections
 
 PAGE = "index.html"
 
+_DRAWN = (
+    *("activations-mix", "activations-relu", "placement", "history", "importances"),
+    *("front-mix", "front-relu", "curves", "budget-mix", "budget-relu"),
+)
+"""Names of all figures: one of an earlier report that is no longer drawn goes."""
+
 
 def write_report(
     run: str | Path, out: str | Path | None = None, *, storage: str | None = None
@@ -35,6 +41,8 @@ def write_report(
     folder = Path(run) / "report" if out is None else Path(out)
     page, drawings = build_page(found)
     make_folder(folder)
+    for name in {*_DRAWN} - {drawing.name for drawing in drawings}:
+        (folder / f"{name}.png").unlink(missing_ok=True)
     for drawing in drawings:
         write_bytes(folder / f"{drawing.name}.png", drawing.png)
     write_bytes(folder / PAGE, page.encode())

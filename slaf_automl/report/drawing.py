@@ -114,12 +114,17 @@ def drawn(name: str, alt: str, figure: Figure) -> Drawing:
         alt: what it shows.
         figure: the figure, in `INK`, `GRID` and colours that read on white and on black.
     """
-    vector, pixels = io.StringIO(), io.BytesIO()
+    vector = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(vector, format="svg", metadata=nothing, transparent=True)
     figure.set_layout_engine("none")  # It is laid out: not a second time.
+    return Drawing(name, alt, inline_svg(vector.getvalue(), name, alt), _rasterised(figure))
+
+
+def _rasterised(figure: Figure) -> bytes:
+    pixels = io.BytesIO()
     figure.savefig(pixels, format="png", dpi=150, facecolor="white", metadata={"Software": None})
-    return Drawing(name, alt, inline_svg(vector.getvalue(), name, alt), pixels.getvalue())
+    return pixels.getvalue()
 
 
 def inline_svg(document: str, name: str, alt: str) -> str:

@@ -62,9 +62,7 @@ def run(search_again) -> Path:
 def write_run(tmp_path):
     """(trials of the mix) ↦ the folder of a run that holds them and nothing else."""
 
-    def write(
-        trials: Sequence[Any] = (), arm: str = "mix", storage: str | None = None
-    ) -> Path:
+    def write(trials: Sequence[Any] = (), arm: str = "mix", storage: str | None = None) -> Path:
         identity = Identity(arm, "mlp", 2, "a", 100, "t.csv", "d", "accuracy", 0)
         directions = ("maximize", "minimize") if arm.startswith("front") else "maximize"
         with RunFolder(tmp_path / "written", storage) as opened:

@@ -78,7 +78,9 @@ def test_a_single_trial(write_run, make_trial, words):
     assert "No verdict yet. Best validation accuracy so far: mix 0.75." in text
     assert "This run has no conclusion yet." in text
     assert "Importances need at least two trials whose values differ." in text
-    assert "ReLU in 1 of the 1 best trials that have this slot, and in 1 of all 1. No trial has SLAF"
+    assert (
+        "ReLU in 1 of the 1 best trials that have this slot, and in 1 of all 1. No trial has SLAF"
+    )
     assert "Times: a trial took 0.5 s" in text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -34,6 +35,9 @@ def _report(options: Namespace) -> None:
     """Write the report and print where it is."""
     from slaf_automl.report.document import write_report
 
+    os.environ["MPLBACKEND"] = (
+        "agg"  # A notebook's own, inherited by this process, may not be here.
+    )
     print(f"report: {write_report(options.run, options.out, storage=options.storage)}")
 
 

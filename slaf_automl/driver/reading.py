@@ -113,8 +113,9 @@ def _read_run(folder: Path) -> tuple[str, dict[str, Mapping[str, Any]]]:
         )
     try:
         document = read_json(path)
-        schema, name, arms = document["schema"], str(document["name"]), dict(document["arms"])
-    except (SlafError, KeyError, TypeError, ValueError):
+        schema, name = document["schema"], str(document["name"])
+        arms = {arm: dict(identity) for arm, identity in document["arms"].items()}
+    except (SlafError, KeyError, TypeError, ValueError, AttributeError):
         raise StudyError(f"{path} is damaged", remedy="search in another folder") from None
     if schema != _SCHEMA:
         raise StudyError(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _INPUTS = "#3b82f6"
+_HEIGHT = 0.45
 
 
 def draw_activations(arm: str, slots: Sequence[Mapping[str, Any]]) -> Drawing:
@@ -61,14 +62,10 @@ def channels_in_words(slot: Mapping[str, Any]) -> str:
 
 def _draw_slot(axes: Axes, number: int, slot: Mapping[str, Any], columns: int) -> None:
     low, high = slot["range"]
-    behind = axes.twinx()
     edges = np.linspace(low, high, len(slot["inputs"]) + 1)
-    behind.stairs(slot["inputs"], edges, fill=True, color=_INPUTS, alpha=0.3)
-    behind.set_ylim(0, 2.2 * max(max(slot["inputs"]), 1e-9))
-    behind.set_yticks([])
-    behind.grid(visible=False)
-    behind.spines[["right", "top"]].set_visible(False)
-    axes.set_zorder(behind.get_zorder() + 1)  # the functions in front of the inputs
+    heights = np.array(slot["inputs"]) * (_HEIGHT / max(max(slot["inputs"]), 1e-9))
+    below = axes.get_xaxis_transform()  # heights are shares of the panel's
+    axes.stairs(heights, edges, fill=True, color=_INPUTS, alpha=0.3, transform=below, zorder=1)
     x = np.linspace(low, high, len(slot["functions"][0]))
     learned = slot["learned"] > 0
     for values in slot["functions"]:

@@ -76,8 +76,9 @@ def read_figure_data(folder: Path, decision: Mapping[str, Any] | None) -> dict[s
         if document["schema"] != SCHEMA or document["decision"] != decision:
             return None
         arms: dict[str, Any] = document["arms"]
-        return arms
-    except (SlafError, KeyError, TypeError):
+        whole = all({"candidate", "slots", "curves"} <= set(arm) for arm in arms.values())
+        return arms if whole else None
+    except (SlafError, KeyError, TypeError, AttributeError):
         return None
 
 

@@ -20,6 +20,12 @@ from slaf_automl.spec import Architecture, Candidate, DataInfo
 
 ARMS = ("mix", "relu")
 
+_NEEDED = {
+    *("metric", "direction", "winner", "parameters", "budget", "exported", "test", "mix", "relu"),
+    *("gain", "linear", "constant", "test_openings"),
+}
+"""What every version of `metrics.json` has."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -148,6 +154,10 @@ def _read_bundle(
             f"{bundle / 'metrics.json'} has schema {schema!r}",
             expected=f"schema {SCHEMA}",
             remedy="read it with the version of slaf_automl that wrote it",
+        )
+    if absent := sorted(_NEEDED - set(metrics)):
+        raise StudyError(
+            f"{bundle / 'metrics.json'} has no {absent[0]!r}", remedy="search again to export anew"
         )
     document = read_json(bundle / "candidate.json")
     try:

@@ -73,8 +73,12 @@ class Sections:
     def _verdict(self) -> dict[str, Any]:
         metrics = self.run.metrics
         if metrics is None:
-            best = [_best_in_words(arm.name, arm.ranked[0].values[0]) for arm in self.run.arms]
-            text = f"No verdict yet. Best validation {self.run.metric} so far: {', '.join(best)}."
+            best = [
+                f"{arm.name} {arm.ranked[0].values[0]:.4g}" for arm in self.run.arms if arm.ranked
+            ]
+            text = "No verdict yet."
+            if best:
+                text += f" Best validation {self.run.metric} so far: {', '.join(best)}."
             return {"verdict": text, "exported": None, "difference": None, "openings": ""}
         exported = {
             "arm": metrics["winner"],
@@ -221,10 +225,6 @@ class Sections:
             f"Times: a trial took {statistics.median(found):.3g} s (median, beside others trained "
             f"at once), the longest {max(found):.3g} s."
         )
-
-
-def _best_in_words(arm: str, value: float) -> str:
-    return f"{arm} {value:.4g}"
 
 
 def _stayed_in_words(winner: list[str]) -> str:

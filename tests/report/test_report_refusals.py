@@ -111,6 +111,10 @@ def test_a_bundle_of_a_newer_version(write_run, make_trial, capsys):
     (run / "best" / "metrics.json").write_text('{"schema": 9}')
     assert "metrics.json has schema 9; expected schema 1" in complaint(capsys, "report", run)
     (run / "best" / "metrics.json").write_text('{"schema": 1}')
+    assert "metrics.json has no 'budget'" in complaint(capsys, "report", run)
+    keys = "metric direction winner parameters budget exported test mix relu gain linear constant"
+    metrics = dict.fromkeys([*keys.split(), "test_openings"]) | {"schema": 1}
+    (run / "best" / "metrics.json").write_text(json.dumps(metrics))
     assert "cannot read" in complaint(capsys, "report", run)
     (run / "best" / "candidate.json").write_text(json.dumps({"candidate": {}}))
     assert "schema None" in complaint(capsys, "report", run)

@@ -20,15 +20,14 @@ from slaf_automl.report.studied_arm import seconds
 from slaf_automl.report.studies_figures import draw_front, draw_history, draw_importances
 from slaf_automl.report.usage import usage
 
-_AGAIN = "the search command of this run once more"
-
 _UNCONCLUDED = (
-    f"This run has no conclusion yet. {_AGAIN[0].upper()}{_AGAIN[1:]} goes on, trains both winners "
+    "This run has no conclusion yet. Its search command once more goes on, trains both winners "
     "again with fresh seeds and exports the better one."
 )
 _WITHOUT_FIGURES = (
-    f"This run has no figures.json of its conclusion: an older version made it. {_AGAIN[0].upper()}"
-    f"{_AGAIN[1:]} writes it; finished trials stay, and the test rows are not read again."
+    "This run has no figures.json of its conclusion: an older version made it, or it was cut off. "
+    "Its search command once more writes it; finished trials stay, and the test rows are not read "
+    "again."
 )
 
 
@@ -81,7 +80,7 @@ class Sections:
                 text += f" Best validation {self.run.metric} so far: {', '.join(best)}."
             return {"verdict": text, "exported": None, "difference": None, "openings": ""}
         exported = {
-            "arm": metrics["winner"],
+            "why": _exported_in_words(metrics),
             "seed": number(metrics, "exported.seed"),
             "used": used_in_words(metrics),
             "test": number(metrics, "exported.test"),
@@ -225,6 +224,23 @@ class Sections:
             f"Times: a trial took {statistics.median(found):.3g} s (median, beside others trained "
             f"at once), the longest {max(found):.3g} s."
         )
+
+
+def _exported_in_words(metrics: Mapping[str, Any]) -> str:
+    """Say which network is in the bundle.
+
+    Example:
+        >>> _exported_in_words({"winner": "mix", "relu": None, "exported": {"refit": True}})
+        'mix, trained on training and validation rows'
+        >>> _exported_in_words({"winner": "relu", "relu": {}, "exported": {}})
+        'relu, which won on validation'
+    """
+    words = [str(metrics["winner"])]
+    if metrics["relu"] is not None:
+        words.append("which won on validation")
+    if metrics["exported"].get("refit"):
+        words.append("trained on training and validation rows")
+    return ", ".join(words)
 
 
 def _stayed_in_words(winner: list[str]) -> str:

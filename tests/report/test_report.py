@@ -197,7 +197,7 @@ def test_a_run_of_an_older_version_says_what_is_missing_until_searched_again(
     metrics = (copied / "best" / "metrics.json").read_bytes()
     old = Page(slaf_automl.write_report(copied))
     assert "This run has no figures.json of its conclusion" in old.words
-    assert "search command of this run once more writes it" in old.words
+    assert "Its search command once more writes it" in old.words
     assert "mix.mean" in old.numbers
     assert not (copied / "report" / "curves.png").exists()
     search_again(copied)

@@ -170,7 +170,7 @@ class Conclusion:
             trials=count,
             slots=tuple(slot_in_words(spec) for spec in candidate.architecture.placement),
             widths=candidate.architecture.widths,
-            learned=any(kind != "relu" for kind in candidate.architecture.kinds),
+            learned="slaf" in candidate.architecture.kinds,
             validation=tuple(_known(n.validation) for n in networks),
         )
         return ArmWinner(candidate, trial.number, networks, figures)

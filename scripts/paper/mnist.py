@@ -21,7 +21,7 @@ from tqdm import tqdm
 from paper.archives import read_arrays, require_indices, require_shape
 from paper.table import percent, print_table, print_verdict
 from slaf_automl import SLAF, SlafError
-from slaf_automl.activations.rectifier import NormalisedReLU
+from slaf_automl.activations.fixed import FixedActivation
 
 FILE = "images/mnist.npz"
 STEPS, BATCH, EVALUATIONS, COUNTED = 25_000, 50, 100, 20
@@ -66,7 +66,7 @@ def build_network(activation: str) -> nn.Sequential:
         if activation == "relu":
             return nn.ReLU()
         if activation == "relu_normalised":  # SLAF's normalisation without its polynomials
-            return NormalisedReLU(channels, normaliser="input")
+            return FixedActivation(channels, normaliser="input")
         return SLAF(channels, degree=DEGREES[number], sharing="layer", normaliser="input")
 
     return nn.Sequential(

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from slaf_automl.activations.bases import find_basis, require_clip, require_degree
+from slaf_automl.activations.fixed import NORMALISERS, FixedActivation
 from slaf_automl.activations.folding import Folded
 from slaf_automl.activations.passes import NO_STATISTICS, Form, Passes, Source, Statistics
 from slaf_automl.activations.passes.written import Parameters
 from slaf_automl.activations.projection import fit_activation
-from slaf_automl.activations.rectifier import NORMALISERS, NormalisedReLU
 from slaf_automl.activations.sharing import require_sharing, trained_rows
 from slaf_automl.activations.slaf_folding import fold_slaf
 from slaf_automl.activations.statistics import EPSILON, InputNormaliser, RunningMoments
@@ -135,7 +135,7 @@ class SLAF(nn.Module):
         )
         self.moments = RunningMoments((self.learned, degree)) if element else None
         self.rectifier = (
-            NormalisedReLU(rest, normaliser=normaliser, channel_dim=channel_dim) if rest else None
+            FixedActivation(rest, normaliser=normaliser, channel_dim=channel_dim) if rest else None
         )
         rows = trained_rows(self.sharing, self.learned)
         self.coefficients = nn.Parameter(torch.empty(rows, degree))

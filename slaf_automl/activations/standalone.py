@@ -11,6 +11,7 @@ from slaf_automl.activations.channels import along, by_channel
 from slaf_automl.activations.expansion import Expansion
 from slaf_automl.activations.folding import Affine
 from slaf_automl.activations.kinds import Foldable, find_kind
+from slaf_automl.activations.passes import FIXED
 from slaf_automl.activations.polynomial import Polynomial
 from slaf_automl.activations.sharing import deployed_rows, require_sharing
 from slaf_automl.activations.slaf import learned_channels, require_hybrid
@@ -150,6 +151,7 @@ def deploy_alone(
     *,
     channel_dim: int = 1,
     absorbed: Absorbed = NONE_ABSORBED,
+    before: Affine | None = None,
 ) -> Standalone:
     """Return the deployed form of a trained activation, folded in float64, in float32 on the CPU.
 
@@ -159,6 +161,7 @@ def deploy_alone(
         channels: number of channels.
         channel_dim: where they are.
         absorbed: what the layers around take.
+        before: a map of the input that was not applied yet, which joins the slot's own.
 
     Raises:
         ActivationError: statistics that were never set, or an activation that cannot be folded.
@@ -167,11 +170,12 @@ def deploy_alone(
         raise ActivationError(f"a {type(module).__name__} to deploy", expected="a SLAF or its ReLU")
     folded = module.fold()
     alone = Standalone(spec, channels, channel_dim=channel_dim, absorbed=absorbed)
+    first = folded.input if before is None else folded.input.after(before)
     start = 0
     for part in alone.parts:
         assert isinstance(part, _Part)
         end = start + part.channels
-        inner = Affine(folded.input.scale[start:end], folded.input.shift[start:end])
+        inner = Affine(first.scale[start:end], first.shift[start:end])
         outer = Affine(folded.output.scale[start:end], folded.output.shift[start:end])
         if absorbed.scale:  # s·g + t = s·(g + t/s), and s is applied later
             outer = Affine(outer.scale, outer.shift / outer.scale)
@@ -202,10 +206,10 @@ def standalone_values(
 
 def _parts(spec: ActivationSpec, channels: int) -> list[tuple[ActivationSpec, int]]:
     """Return the specs of the SLAF channels and of the ReLU channels, with their numbers."""
-    if spec.kind not in ("relu", "slaf"):
+    if spec.kind not in (*FIXED, "slaf"):
         raise ActivationError(
             f"activation kind {spec.kind!r} in a network that is not this package's",
-            expected="relu or slaf",
+            expected="one of " + ", ".join((*FIXED, "slaf")),
         )
     hybrid = require_hybrid(spec["hybrid"]) if spec.kind == "slaf" else 0.0
     if hybrid == 0.0:
@@ -226,7 +230,7 @@ def _lengths(spec: ActivationSpec, channels: int, absorbed: Absorbed) -> dict[st
 def _all_lengths(spec: ActivationSpec, channels: int) -> dict[str, int]:
     normaliser = str(spec["normaliser"])
     before = dict.fromkeys(_MAPS[:2], channels)
-    if spec.kind == "relu":
+    if spec.kind in FIXED:
         if normaliser == "none":
             return {}
         return dict.fromkeys(_MAPS[2:], channels) if normaliser == "element" else before

@@ -17,8 +17,8 @@ def count_cost(architecture: Architecture) -> Cost:
     per input whose gaps are filled.
     Standardisation of inputs and target, normalisers, SLAF constants and clip ranges fold into the
     layers and count nothing, but for those that no layer around can carry: after a sum of two
-    branches, and constants before zeros are padded. Equals the element count of
-    `DeployedNetwork(architecture).state_dict()`.
+    branches, constants before zeros are padded, and the map of an input that a SLAF takes at once.
+    Equals the element count of `DeployedNetwork(architecture).state_dict()`.
 
     Convention of the others, for one example: a layer one mac per weight and place, and one level
     of depth; a slot what its kind says (`slaf_automl.spec.COSTS`) at every place, and a mac for
@@ -43,7 +43,7 @@ def count_cost(architecture: Architecture) -> Cost:
             macs, depth = step.weights * step.positions, 0 if step.beside else 1
             operations.append(Operations(name, macs=macs, depth=depth))
         elif isinstance(step, SlotStep):
-            stored, computed = _slot(step, architecture.placement[step.index])
+            stored, computed = _slot(step, architecture.specs[step.index])
             if stored:
                 name = f"slots.{step.index}"
                 alone = step.absorbed != ALL_ABSORBED

@@ -50,7 +50,7 @@ class DeployedNetwork(nn.Module):
         self.layers = nn.ModuleList(unset_layer(layer) for layer in self.layout.layers())
         self.slots = nn.ModuleList(
             _deployed_slot(spec, slot)
-            for spec, slot in zip(architecture.placement, self.layout.slots(), strict=True)
+            for spec, slot in zip(architecture.specs, self.layout.slots(), strict=True)
         )
         self.requires_grad_(False).eval()
 

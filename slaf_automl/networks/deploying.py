@@ -82,7 +82,7 @@ class _Folding:
                 self._layer(step, before)
                 before = None
             elif isinstance(step, SlotStep):
-                before = self._slot(step)
+                before = self._slot(step, before)
             elif isinstance(step, Flatten) and before is not None:
                 # Every place is a feature of its own, with its channel's map.
                 maps = (t.repeat_interleave(step.positions) for t in (before.scale, before.shift))
@@ -115,7 +115,7 @@ class _Folding:
         stored.weight.data.copy_(weight)
         cast(Tensor, stored.bias).data.copy_(bias)
 
-    def _slot(self, step: SlotStep) -> Affine:
+    def _slot(self, step: SlotStep, before: Affine | None) -> Affine:
         """Set a slot's own values; return the part of its output's map that is left to others."""
         folded, stored = self.folded[step.index], self.deployed.slots[step.index]
         if step.absorbed == ALL_ABSORBED:
@@ -123,9 +123,10 @@ class _Folding:
         else:
             alone = deploy_alone(
                 self.network.slots[step.index],
-                self.architecture.placement[step.index],
+                self.architecture.specs[step.index],
                 step.channels,
                 absorbed=step.absorbed,
+                before=before,
             )
             stored.load_state_dict(alone.state_dict())
         left = Affine.identity(step.channels)

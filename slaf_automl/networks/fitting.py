@@ -13,7 +13,7 @@ def require_complete(architecture: Architecture) -> None:
     A missing parameter would otherwise be guessed, and a stored architecture mean something else
     once a default changes.
     """
-    for slot, spec in enumerate(architecture.placement):
+    for slot, spec in enumerate(architecture.specs):
         complete = validated(spec)
         if missing := sorted(set(complete.parameters) - set(spec.parameters)):
             raise SpecError(

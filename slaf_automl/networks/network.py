@@ -22,8 +22,8 @@ class Network(nn.Module):
     """A trainable network: standardised features `(N, inputs)` to `(N, outputs)`.
 
     `layers` holds the linear layers and convolutions, `slots` the activations, `norms` the batch
-    normalisations of residual branches, each in order of use; a slot's id is `slots.<i>`. Images
-    come as rows of features too: channel by channel, row by row.
+    normalisations of residual branches, each in order of use, but a slot of the inputs comes last;
+    a slot's id is `slots.<i>`. Images come as rows of features too: channel by channel, row by row.
 
     Args:
         architecture: sizes and placement.
@@ -42,7 +42,7 @@ class Network(nn.Module):
         self.layers = nn.ModuleList(_initialised(layer, generator) for layer in layers)
         self.slots = nn.ModuleList(
             find_kind(spec.kind).build(spec, slot.channels)
-            for spec, slot in zip(architecture.placement, slots, strict=True)
+            for spec, slot in zip(architecture.specs, slots, strict=True)
         )
         self.norms = nn.ModuleList(
             InputNormaliser(layer.outputs) for layer in layers if layer.norm is not None

@@ -12,8 +12,15 @@ from slaf_automl.activations import find_kind
 from slaf_automl.networks import solve_widths
 from slaf_automl.networks.widths import least_widths
 from slaf_automl.spaces.dimensions import Chooser, Constant, StoredChooser
-from slaf_automl.spaces.narrowest import architecture, depth_range, most_blocks, slot_owners
-from slaf_automl.spaces.schema import OF_FAMILY, SpaceFile
+from slaf_automl.spaces.inputs import input_answers, input_spec, may_learn_inputs
+from slaf_automl.spaces.narrowest import (
+    architecture,
+    depth_range,
+    most_blocks,
+    searches_slaf,
+    slot_owners,
+)
+from slaf_automl.spaces.schema import INPUTS, OF_FAMILY, SpaceFile
 from slaf_automl.spaces.slot_kinds import SLOT, choose_slots, pattern_answers, public_names
 from slaf_automl.spec import ActivationSpec, Budget, Candidate, DataInfo, Recipe, Scalar
 
@@ -24,7 +31,9 @@ HELD = 0.05
 """Share of the steps after which regressions keep their normalisers' statistics."""
 
 
-def build_candidate(file: SpaceFile, chooser: Chooser, info: DataInfo, budget: Budget) -> Candidate:
+def build_candidate(
+    file: SpaceFile, chooser: Chooser, info: DataInfo, budget: Budget, fixed: str = "relu"
+) -> Candidate:
     """Ask the chooser for what the candidate needs, in order of use, and solve its widths.
 
     Args:
@@ -32,6 +41,7 @@ def build_candidate(file: SpaceFile, chooser: Chooser, info: DataInfo, budget: B
         chooser: answers by name.
         info: the data.
         budget: the limits.
+        fixed: the activation of the slots that learn none.
 
     Raises:
         SpaceError: the chooser has no valid value.
@@ -53,13 +63,15 @@ def build_candidate(file: SpaceFile, chooser: Chooser, info: DataInfo, budget: B
     extra = {name: choose(name) for name in OF_FAMILY[file.family]}
     if linked:
         extra["residual"] = True
+    if (spec := input_spec(file, choose)) is not None:
+        extra["input_activation"] = spec
     owners = slot_owners(file, depth, extra.get("blocks"))
     most = len(slot_owners(file, depth_range(file)[1], most_blocks(file)))
     slots = choose_slots(file, choose, len(owners), most)
-    learned = any(slot["activation"] == "slaf" for slot in slots)
+    filled = any(slot["activation"] == "slaf" for slot in slots)
     normaliser = choose("normaliser")
-    shared = {name: choose(name) for name in SHARED} if learned else {}
-    placement = tuple(_slot_spec(slot, normaliser, shared) for slot in slots)
+    shared = {name: choose(name) for name in SHARED} if filled else {}
+    placement = tuple(_slot_spec(slot, normaliser, shared, fixed) for slot in slots)
     least = least_widths(placement, owners, file.widths)
     times = depth if linked else 1  # Links need one width for all.
     solved = solve_widths(
@@ -69,7 +81,17 @@ def build_candidate(file: SpaceFile, chooser: Chooser, info: DataInfo, budget: B
         budget,
         file.widths.most,
     )
-    return Candidate(solved, _recipe(file, choose, info, learned))
+    return Candidate(solved, _recipe(file, choose, info, learned=filled or spec is not None))
+
+
+def unused_dimensions(file: SpaceFile) -> set[str]:
+    """Return the dimensions that no candidate of the space needs: what they are of is not learned."""
+    slots = searches_slaf(file)
+    found = set() if slots else {*SHARED, *(f"slot.{name}" for name in SLOT)}
+    if not may_learn_inputs(file):
+        found.update(INPUTS)
+        found.update(() if slots else ("routine", "coefficient_rate"))
+    return found
 
 
 def stretch(file: SpaceFile, info: DataInfo) -> int:
@@ -97,10 +119,11 @@ class CandidateChooser:
             "kernel": architecture.kernel,
             "head": architecture.head,
             "residual": bool(architecture.residual),
-            **pattern_answers(file, architecture.kinds),
+            **input_answers(architecture.input_activation),
+            **pattern_answers(file, tuple(map(_searched, architecture.kinds))),
         }
         for i, spec in enumerate(placement):
-            self._answers[f"slot{i}.activation"] = spec.kind
+            self._answers[f"slot{i}.activation"] = _searched(spec.kind)
             if spec.kind == "slaf":
                 given = spec.parameters
                 for name in SLOT:
@@ -116,14 +139,24 @@ class CandidateChooser:
         return value
 
 
-def _slot_spec(slot: dict[str, Any], normaliser: Any, shared: dict[str, Any]) -> ActivationSpec:
-    kind = find_kind(slot["activation"])
+def _searched(kind: str) -> str:
+    """Return the word of a space for a kind: whatever learns nothing stands where ReLU would."""
+    return kind if kind == "slaf" else "relu"
+
+
+def _slot_spec(
+    slot: dict[str, Any], normaliser: Any, shared: dict[str, Any], fixed: str
+) -> ActivationSpec:
     if slot["activation"] == "relu":
-        return kind.spec(normaliser=normaliser)
-    return kind.spec(normaliser=normaliser, **shared, **{name: slot[name] for name in SLOT})
+        return find_kind(fixed).spec(normaliser=normaliser)
+    return find_kind("slaf").spec(
+        normaliser=normaliser, **shared, **{name: slot[name] for name in SLOT}
+    )
 
 
-def _recipe(file: SpaceFile, choose: Callable[..., Any], info: DataInfo, learned: bool) -> Recipe:
+def _recipe(
+    file: SpaceFile, choose: Callable[..., Any], info: DataInfo, *, learned: bool
+) -> Recipe:
     schedule, times = file.schedule, stretch(file, info)
     routine = choose("routine") if learned else "joint"
     return Recipe(

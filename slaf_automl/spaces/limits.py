@@ -14,8 +14,9 @@ from slaf_automl.networks import FAMILIES
 from slaf_automl.networks.families import Family, Image
 from slaf_automl.networks.widths import too_small
 from slaf_automl.spaces.dimensions import Constant, Dimension, Searched, contains
+from slaf_automl.spaces.inputs import may_learn_inputs, without_inputs
 from slaf_automl.spaces.narrowest import depth_range, narrowest, searches_slaf, widest_kernel
-from slaf_automl.spaces.schema import SpaceFile
+from slaf_automl.spaces.schema import INPUTS, SpaceFile
 from slaf_automl.spaces.slot_kinds import every_slot
 from slaf_automl.spec import Budget, DataInfo, Scalar
 
@@ -27,6 +28,8 @@ WIDEST = 1_024
 def limit_space(file: SpaceFile, info: DataInfo, budget: Budget) -> SpaceFile:
     """Return the space without what the budget rules out: every candidate that is left can meet it.
 
+    - Inputs have no activation where not every candidate with one can meet the budget, or under a
+      limit on `depth`.
     - Small images and short series lower the greatest number of layers.
     - Any budget may lower it too: of each number that is left, the costliest
       placement fits at the narrowest widths.
@@ -50,7 +53,7 @@ def limit_space(file: SpaceFile, info: DataInfo, budget: Budget) -> SpaceFile:
             but to take; the message names the limit and the smallest that would do, or the value.
     """
     _require_bounded_widths(file, budget)
-    file = fit_image(file, info)
+    file = _fit_inputs(fit_image(file, info), info, budget)
     if budget.depth is not None:
         return _cut_degrees(_polynomials_only(file), info, budget)
     if budget.relus is not None:
@@ -65,6 +68,7 @@ def smallest_limits(file: SpaceFile, info: DataInfo, costs: Collection[str]) -> 
         BudgetError: no limit on the depth would do.
     """
     file = fit_image(file, info)
+    file = without_inputs(file) or file
     least = depth_range(file)[0]
     needed = narrowest(file, info, least)
     if "relus" in costs:
@@ -74,6 +78,22 @@ def smallest_limits(file: SpaceFile, info: DataInfo, costs: Collection[str]) -> 
         simplest = _with_degrees(_polynomials_only(file), min(_degrees(file)))
         needed["depth"] = narrowest(simplest, info, least)["depth"]
     return Budget(**{cost: int(needed[cost]) for cost in costs})
+
+
+def _fit_inputs(file: SpaceFile, info: DataInfo, budget: Budget) -> SpaceFile:
+    """Return the space with plain inputs alone where an activation of theirs may not be met."""
+    if not may_learn_inputs(file):
+        return file
+    if budget.depth is None and not budget.exceeded(narrowest(file, info, depth_range(file)[0])):
+        return file
+    if (plain := without_inputs(file)) is not None:
+        return plain
+    if budget.depth is None:
+        return file  # What cannot be met is refused with the rest.
+    raise BudgetError(
+        f"{_lacking(file, INPUTS[0], 'none')}, and a depth limit allows nothing else",
+        remedy="add it to the space file, or leave the depth limit out",
+    )
 
 
 def fit_image(file: SpaceFile, info: DataInfo) -> SpaceFile:

@@ -12,6 +12,7 @@ from slaf_automl.activations import find_kind
 from slaf_automl.networks import FAMILIES, count_cost
 from slaf_automl.networks.widths import Widths, least_widths
 from slaf_automl.spaces.dimensions import Searched
+from slaf_automl.spaces.inputs import costliest_inputs
 from slaf_automl.spaces.schema import SpaceFile
 from slaf_automl.spaces.slot_kinds import Kinds, extreme_kinds
 from slaf_automl.spec import (
@@ -146,8 +147,10 @@ class _Sized:
         return {name: max(cost[name] for cost in costs) for name in COSTS}
 
 
-def _extras(file: SpaceFile) -> list[dict[str, Scalar]]:
+def _extras(file: SpaceFile) -> list[dict[str, Any]]:
     """Return values of the family's own dimensions; whatever the others cost, one costs as much."""
+    spec = costliest_inputs(file)
+    inputs: dict[str, Any] = {} if spec is None else {"input_activation": spec}
     # Of these the first costs most: a maximum compares, which an average does not, and a flattened
     # map has more weights than its mean.
     ordered = {"pooling": POOLINGS, "head": HEADS[::-1]}
@@ -160,7 +163,10 @@ def _extras(file: SpaceFile) -> list[dict[str, Scalar]]:
         some["blocks"] = [most_blocks(file)]
     if kernels := _kernels(file):  # The wider, the more weights, but at fewer places.
         some["kernel"] = list(kernels)
-    return [dict(zip(some, values, strict=True)) for values in itertools.product(*some.values())]
+    return [
+        {**dict(zip(some, values, strict=True)), **inputs}
+        for values in itertools.product(*some.values())
+    ]
 
 
 def _kernels(file: SpaceFile) -> list[int]:

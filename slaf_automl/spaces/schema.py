@@ -10,8 +10,8 @@ from typing import Any
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from slaf_automl.activations.bases import BASES, MAX_DEGREE
+from slaf_automl.activations.fixed import NORMALISERS
 from slaf_automl.activations.projection import TARGETS
-from slaf_automl.activations.rectifier import NORMALISERS
 from slaf_automl.activations.sharing import SHARING
 from slaf_automl.errors import SpaceError, SpecError
 from slaf_automl.networks import SHAPES, WidthLimits
@@ -33,6 +33,8 @@ _WORDS: dict[str, Collection[str]] = {
     "routine": ROUTINES,
     "pooling": POOLINGS,
     "head": HEADS,
+    "inputs.activation": ("none", "slaf"),
+    "inputs.basis": BASES,
 }
 _RANGES: dict[str, tuple[type, float, float]] = {
     "depth": (int, 1, 16),
@@ -40,6 +42,7 @@ _RANGES: dict[str, tuple[type, float, float]] = {
     "kernel": (int, 2, 16),
     "slot.degree": (int, 1, MAX_DEGREE),
     "slot.hybrid": (float, 0.0, 0.95),
+    "inputs.degree": (int, 1, MAX_DEGREE),
     "clip": (float, 0.5, 100.0),
     "learning_rate": (float, 1e-8, 1e3),
     "weight_decay": (float, 0.0, 1e3),
@@ -71,8 +74,11 @@ OF_FAMILY: Mapping[str, tuple[str, ...]] = {
 }
 """The further dimensions of each family."""
 
-MAY_HAVE: Mapping[str, tuple[str, ...]] = {"mlp": ("residual",)}
-"""Dimensions of a family that a file may leave out."""
+INPUTS = ("inputs.activation", "inputs.basis", "inputs.degree")
+"""Dimensions of the slot of the inputs; a file has all of them or none."""
+
+MAY_HAVE: Mapping[str, tuple[tuple[str, ...], ...]] = {"mlp": (("residual",), INPUTS)}
+"""Dimensions of a family that a file may leave out, those that belong together."""
 
 ENCODINGS: Mapping[str, tuple[str, ...]] = {
     "slots": DIMENSIONS,
@@ -141,7 +147,8 @@ def parse_space(document: Any, where: str) -> SpaceFile:
     widths = require_mapping(top["widths"], f"{where}: widths", ("least", "most"))
     least = require_whole(widths["least"], f"{where}: widths.least", 1)
     if isinstance(given := top["dimensions"], Mapping):
-        names += tuple(name for name in MAY_HAVE.get(top["family"], ()) if name in given)
+        for some in MAY_HAVE.get(top["family"], ()):
+            names += some if any(name in given for name in some) else ()
     dimensions = require_mapping(given, f"{where}: dimensions", names)
     return SpaceFile(
         name=top["name"],

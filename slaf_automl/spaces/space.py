@@ -13,9 +13,15 @@ from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.samplers import BaseSampler
 from optuna.trial import BaseTrial
 
+from slaf_automl.activations.passes import FIXED
 from slaf_automl.errors import BudgetError, DataError, SpaceError
 from slaf_automl.spaces.buildable import require_buildable
-from slaf_automl.spaces.candidates import SHARED, CandidateChooser, build_candidate, stretch
+from slaf_automl.spaces.candidates import (
+    CandidateChooser,
+    build_candidate,
+    stretch,
+    unused_dimensions,
+)
 from slaf_automl.spaces.dimensions import (
     Constant,
     StoredChooser,
@@ -25,17 +31,15 @@ from slaf_automl.spaces.dimensions import (
     dimension_lines,
 )
 from slaf_automl.spaces.files import find_space_file, read_document
+from slaf_automl.spaces.inputs import may_learn_inputs
 from slaf_automl.spaces.limits import limit_space, smallest_limits
 from slaf_automl.spaces.narrowest import depth_range, most_blocks, searches_slaf, slot_owners
 from slaf_automl.spaces.placement_space import PlacementSpace
 from slaf_automl.spaces.samplers import doubtful_sampler, require_served
-from slaf_automl.spaces.schema import SpaceFile, parse_space
-from slaf_automl.spaces.slot_kinds import SLOT, counts_slots, every_slot, public_names, slot_counts
+from slaf_automl.spaces.schema import INPUTS, SpaceFile, parse_space
+from slaf_automl.spaces.slot_kinds import counts_slots, every_slot, public_names, slot_counts
 from slaf_automl.spec import Budget, Candidate, DataInfo, Scalar
 from slaf_automl.spec.budget import require_budget
-
-_LEARNED_ONLY = (*SHARED, *(f"slot.{name}" for name in SLOT), "routine", "coefficient_rate")
-"""Dimensions that no candidate needs whose slots are all ReLU."""
 
 
 class HasInfo(Protocol):
@@ -59,6 +63,7 @@ class SearchSpace:
 
     Args:
         file: the validated space file.
+        fixed: the activation of the slots that learn none: `relu`, `silu` or `gelu`.
 
     Example:
         >>> space = SearchSpace.load("mlp")
@@ -68,6 +73,13 @@ class SearchSpace:
     """
 
     file: SpaceFile
+    fixed: str = "relu"
+
+    def __post_init__(self) -> None:
+        if self.fixed not in FIXED:
+            raise SpaceError(
+                f"fixed activation {self.fixed!r}", expected="one of " + ", ".join(FIXED)
+            )
 
     @classmethod
     def load(cls, name_or_file: str | Path) -> SearchSpace:
@@ -96,12 +108,16 @@ class SearchSpace:
 
     @property
     def degrees(self) -> tuple[int, ...]:
-        """Every degree that a SLAF of the space may have; none where all slots are ReLU."""
-        if not searches_slaf(self.file):
-            return ()
-        values = self.file.dimensions["slot.degree"].values()
-        least, most = (int(pick(int(v or 1) for v in values)) for pick in (min, max))
-        return tuple(range(least, most + 1))
+        """Every degree that a SLAF of the space may have; none where nothing is learned."""
+        found: set[int] = set()
+        for name, some in (
+            ("slot.degree", searches_slaf(self.file)),
+            (INPUTS[2], may_learn_inputs(self.file)),
+        ):
+            if some:
+                values = [int(value or 1) for value in self.file.dimensions[name].values()]
+                found.update(range(min(values), max(values) + 1))
+        return tuple(sorted(found))
 
     def description(self) -> str:
         """Return the dimensions and their values as text, one a line."""
@@ -118,11 +134,29 @@ class SearchSpace:
         )
         return "\n".join(lines)
 
-    def control(self) -> SearchSpace:
-        """Return the same space with every slot ReLU: the fair control."""
+    def control(self, fixed: str = "relu") -> SearchSpace:
+        """Return the same space with every slot ReLU, or another fixed activation: the control.
+
+        Args:
+            fixed: `relu`, `silu` or `gelu`.
+
+        Raises:
+            SpaceError: an unknown activation.
+
+        Example:
+            >>> from optuna.trial import FixedTrial
+            >>> info = DataInfo(("a", "b"), "y", "regression", (), rows=100)
+            >>> space = SearchSpace.load("mlp").control("silu")
+            >>> trial = FixedTrial({"depth": 1, "normaliser": "none",
+            ...     "learning_rate": 0.01, "weight_decay": 0.01})
+            >>> space.suggest(trial, info, Budget(50)).architecture.kinds
+            ('silu',)
+        """
         name, value = every_slot(self.file, "relu")
         dimensions = {**self.file.dimensions, name: Constant(value)}
-        return SearchSpace(replace(self.file, dimensions=dimensions))
+        if INPUTS[0] in dimensions:
+            dimensions[INPUTS[0]] = Constant("none")
+        return SearchSpace(replace(self.file, dimensions=dimensions), fixed)
 
     def identity(self) -> str:
         """Return a hash of everything in the space; equal spaces have equal identities."""
@@ -135,6 +169,8 @@ class SearchSpace:
         parts = [self.name, self.file.version, self.file.family, repr(self.file.widths)]
         if self.file.encoding != "slots":  # Files without the key keep the identity they had.
             parts.append(self.file.encoding)
+        if self.fixed != "relu":
+            parts.append(self.fixed)
         document = json.dumps([*parts, dimensions, repr(self.file.schedule)], sort_keys=True)
         return hashlib.sha256(document.encode()).hexdigest()[:16]
 
@@ -189,11 +225,11 @@ class SearchSpace:
             BudgetError: the budget leaves nothing; the message says which limit or value is why.
         """
         file = limit_space(self.file, info_of(data), budget)
-        learned = searches_slaf(file)
+        unused = unused_dimensions(file)
         most = len(slot_owners(file, depth_range(file)[1], most_blocks(file)))
         found: dict[str, BaseDistribution] = {}
         for name, dimension in file.dimensions.items():
-            if isinstance(dimension, Constant) or (name in _LEARNED_ONLY and not learned):
+            if isinstance(dimension, Constant) or name in unused:
                 continue
             found.update(dict.fromkeys(public_names(file, name, most), dimension.distribution))
         if counts_slots(file):
@@ -211,7 +247,8 @@ class SearchSpace:
         info, chooser = info_of(data), TrialChooser(trial)
         if (sampler := doubtful_sampler(trial)) is not None:
             self._require_sampler(sampler, info, budget, trial.params)
-        return build_candidate(limit_space(self.file, info, budget), chooser, info, budget)
+        file = limit_space(self.file, info, budget)
+        return build_candidate(file, chooser, info, budget, self.fixed)
 
     def require_sampler(self, sampler: BaseSampler, data: Data, budget: Budget) -> None:
         """Refuse a sampler of Optuna that cannot serve this space, before a study begins.
@@ -238,7 +275,7 @@ class SearchSpace:
         require_served(
             sampler,
             self.name,
-            lambda chooser: build_candidate(file, chooser, info, budget),
+            lambda chooser: build_candidate(file, chooser, info, budget, self.fixed),
             asked,
         )
 
@@ -260,7 +297,7 @@ class SearchSpace:
             if not contains(known[name], value):
                 raise SpaceError(f"{name} = {value!r}", expected=described(known[name]))
         file = limit_space(self.file, info, budget)
-        return build_candidate(file, StoredChooser(parameters), info, budget)
+        return build_candidate(file, StoredChooser(parameters), info, budget, self.fixed)
 
     def encode(self, candidate: Candidate, data: Data, budget: Budget) -> dict[str, Scalar]:
         """Return the parameters that decode to this candidate.
@@ -275,7 +312,7 @@ class SearchSpace:
         for shape in file.dimensions["shape"].values():
             chooser = CandidateChooser(file, candidate, shape)
             try:
-                rebuilt = build_candidate(file, chooser, info, budget)
+                rebuilt = build_candidate(file, chooser, info, budget, self.fixed)
             except (SpaceError, BudgetError):
                 continue
             if rebuilt == candidate:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from slaf_automl.errors import SpecError
 from slaf_automl.spec.activation import ActivationSpec
@@ -62,6 +62,8 @@ class Architecture(Value):
         head: of `HEADS`, what the last layer of a `conv1d` takes.
         residual: True of an `mlp` with identity links around its hidden layers, which then are at
             least two and of one width; None without.
+        input_activation: a SLAF that an `mlp` applies to every input before its first layer, one
+            function an input; None without. Its spec's normaliser is `input` or `frozen`.
 
     Raises:
         SpecError: a size below one, a value that the family needs and lacks or has no use for, or
@@ -81,6 +83,7 @@ class Architecture(Value):
     kernel: int | None = optional_field()
     head: str | None = optional_field()
     residual: bool | None = optional_field()
+    input_activation: ActivationSpec | None = optional_field()
 
     def __post_init__(self) -> None:
         require_choice("network family", self.family, FAMILIES)
@@ -135,6 +138,8 @@ class Architecture(Value):
             require_choice("head", self.head, HEADS)
         if self.residual is not None:
             self._require_linked()
+        if self.input_activation is not None:
+            self._require_input_activation()
 
     def _require_linked(self) -> None:
         """Check what identity links need."""
@@ -148,6 +153,38 @@ class Architecture(Value):
                 f"Architecture.residual with widths {self.widths!r}",
                 expected="at least two hidden layers, all of one width",
             )
+
+    def _require_input_activation(self) -> None:
+        spec = self.input_activation
+        require_type("Architecture.input_activation", spec, ActivationSpec)
+        assert spec is not None
+        if self.family != "mlp" or spec.kind != "slaf":
+            raise SpecError(
+                f"Architecture.input_activation of kind {spec.kind!r}, family {self.family!r}",
+                expected="a slaf, of an mlp",
+            )
+        found = {name: spec.parameters.get(name) for name in ("normaliser", "sharing", "hybrid")}
+        if found["normaliser"] not in ("input", "frozen") or found["sharing"] != "channel":
+            raise SpecError(
+                f"Architecture.input_activation with {found}",
+                expected="normaliser 'input' or 'frozen', and sharing 'channel'",
+            )
+        if found["hybrid"] != 0.0:
+            raise SpecError(
+                f"Architecture.input_activation with hybrid {found['hybrid']!r}",
+                expected="0.0: ReLU would lose half of an input",
+            )
+
+    @property
+    def specs(self) -> tuple[ActivationSpec, ...]:
+        """The spec of every slot of the network: those of `placement`, then that of the inputs."""
+        return (*self.placement, *([self.input_activation] if self.input_activation else []))
+
+    def with_specs(self, specs: tuple[ActivationSpec, ...]) -> Architecture:
+        """Return the architecture with other specs, as `specs` orders them."""
+        count = len(self.placement)
+        last = specs[count] if len(specs) > count else None
+        return replace(self, placement=specs[:count], input_activation=last)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -224,3 +261,8 @@ class Candidate(Value):
     def __post_init__(self) -> None:
         require_type("Candidate.architecture", self.architecture, Architecture)
         require_type("Candidate.recipe", self.recipe, Recipe)
+        if self.architecture.input_activation and self.recipe.routine == "warm_start":
+            raise SpecError(
+                "routine 'warm_start' with an activation of the inputs",
+                expected="another routine: inputs have no ReLU to begin with",
+            )

@@ -227,15 +227,15 @@ class SlafModule(LightningModule):
         degrees, so that its deployed network stores fewer values.
         """
         architecture = self.candidate.architecture
-        placement = tuple(
+        specs = tuple(
             find_kind(spec.kind).spec(**{**spec.parameters, "degree": effective_degree(slot)})
             if isinstance(slot, SLAF)
             else spec
-            for spec, slot in zip(architecture.placement, self.network.slots, strict=True)
+            for spec, slot in zip(architecture.specs, self.network.slots, strict=True)
         )
-        if placement == architecture.placement:
+        if specs == architecture.specs:
             return self
-        candidate = replace(self.candidate, architecture=replace(architecture, placement=placement))
+        candidate = replace(self.candidate, architecture=architecture.with_specs(specs))
         lower = SlafModule(candidate, self.info.to_json(), metric=self.metric.name)
         state = self.state_dict()
         for name, tensor in lower.state_dict().items():

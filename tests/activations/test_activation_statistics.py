@@ -5,7 +5,7 @@ from torch import nn
 
 from slaf_automl.activations import SLAF, estimate_statistics
 from slaf_automl.activations.channels import Moments, along, batch_moments
-from slaf_automl.activations.rectifier import NormalisedReLU
+from slaf_automl.activations.fixed import FixedActivation
 from slaf_automl.activations.statistics import InputNormaliser, RunningMoments, pooled_statistics
 from slaf_automl.errors import ActivationError
 
@@ -135,7 +135,7 @@ def network(normaliser, clip):
     torch.manual_seed(0)
     options = {"normaliser": normaliser, "clip": clip}
     layers = [nn.Linear(4, 5), SLAF(5, hybrid=0.4, **options), nn.Linear(5, 3), SLAF(3, **options)]
-    return nn.Sequential(*layers, NormalisedReLU(3, normaliser=normaliser)).double()
+    return nn.Sequential(*layers, FixedActivation(3, normaliser=normaliser)).double()
 
 
 @pytest.mark.parametrize("clip", [None, 2.0])

@@ -7,8 +7,8 @@ from torch import nn
 
 from slaf_automl.activations import SLAF, find_kind
 from slaf_automl.activations.channels import along
+from slaf_automl.activations.fixed import FixedActivation
 from slaf_automl.activations.folding import Affine, fold_layer
-from slaf_automl.activations.rectifier import NormalisedReLU
 from slaf_automl.errors import ActivationError
 
 CHANNELS = 4
@@ -154,7 +154,7 @@ def test_neighbouring_layers_absorb_the_maps(normaliser):
     first, last = nn.Linear(3, CHANNELS).double(), nn.Linear(CHANNELS, 2).double()
     slots = [
         SLAF(CHANNELS, normaliser=normaliser, hybrid=0.5),
-        NormalisedReLU(CHANNELS, normaliser=normaliser),
+        FixedActivation(CHANNELS, normaliser=normaliser),
     ]
     x = 2.0 * normal(20, 3)
     for slot in slots:

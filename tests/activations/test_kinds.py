@@ -2,13 +2,14 @@ import math
 
 import pytest
 import torch
-from slaf_reference import normal
+from slaf_reference import assert_near, normal, settled
 from torch import nn
+from torch.nn import functional as F
 
 from slaf_automl.activations import SLAF, ActivationKind, find_kind, kinds, register
+from slaf_automl.activations.fixed import NORMALISERS, FixedActivation
 from slaf_automl.activations.folding import Affine, Folded
 from slaf_automl.activations.kinds import Foldable, validated
-from slaf_automl.activations.rectifier import NormalisedReLU
 from slaf_automl.errors import ActivationError
 from slaf_automl.spec import ActivationSpec
 
@@ -21,7 +22,8 @@ SLAF_DEFAULTS = {
     "clip": 3.0,
     "start": "relu",
 }
-DEFAULTS = {"relu": {"normaliser": "none"}, "slaf": SLAF_DEFAULTS}
+FIXED_DEFAULTS = {name: {"normaliser": "none"} for name in ("relu", "silu", "gelu")}
+DEFAULTS = {**FIXED_DEFAULTS, "slaf": SLAF_DEFAULTS}
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
@@ -74,7 +76,7 @@ def test_build_hands_on_every_parameter():
 
 
 @pytest.mark.parametrize("normaliser", ["none", "input", "element"])
-@pytest.mark.parametrize(("name", "module"), [("relu", NormalisedReLU), ("slaf", SLAF)])
+@pytest.mark.parametrize(("name", "module"), [("relu", FixedActivation), ("slaf", SLAF)])
 def test_built_modules_can_be_folded(name, module, normaliser):
     kind = find_kind(name)
     built = kind.build(kind.spec(normaliser=normaliser), 3)
@@ -82,6 +84,25 @@ def test_built_modules_can_be_folded(name, module, normaliser):
     assert isinstance(built, Foldable)
     x = normal(10, 3, dtype=torch.float32)
     assert torch.equal(built(x), module(3, normaliser=normaliser)(x))
+
+
+@pytest.mark.parametrize(("name", "function"), [("silu", F.silu), ("gelu", F.gelu)])
+@pytest.mark.parametrize("normaliser", NORMALISERS)
+def test_other_fixed_kinds_fold_into_their_plain_function_and_store_nothing(
+    name, function, normaliser
+):
+    kind = find_kind(name)
+    spec = kind.spec(normaliser=normaliser)
+    module = settled(kind.build(spec, 3).double(), 3)
+    x = normal(10, 3)
+    folded = module.eval().fold()
+    plain = kind.deployed(spec, 3)
+    assert type(folded.function) is type(plain)
+    wanted = folded.output.scale * function(folded.input.scale * x + folded.input.shift)
+    assert_near(module(x), wanted + folded.output.shift, 1e-12)
+    assert (kind.stored_values(spec, 3), kind.macs(spec, 3), kind.relus(spec, 3)) == (0, 0, 0)
+    assert kind.depth(spec, 3) is None
+    assert kind.lane_group(spec) == name
 
 
 @pytest.mark.parametrize("name", DEFAULTS)

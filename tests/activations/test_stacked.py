@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from slaf_automl.activations import SLAF, hold_statistics
-from slaf_automl.activations.rectifier import NormalisedReLU
+from slaf_automl.activations.fixed import FixedActivation
 from slaf_automl.activations.stacked import (
     Flow,
     Memory,
@@ -44,7 +44,9 @@ def modules(bases=("chebyshev", "hermite", "bernstein")):
             )
         )
         if k % 5 == 0:
-            found.append(NormalisedReLU(3 + k % 4, normaliser=NORMALISERS[k // 5 % 4]))
+            function = ("relu", "silu", "gelu")[k % 3]
+            normaliser = NORMALISERS[k // 5 % 4]
+            found.append(FixedActivation(3 + k % 4, function=function, normaliser=normaliser))
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for module in found:
@@ -200,7 +202,7 @@ def test_a_lane_that_is_not_finite_reaches_no_other(compiled):
 
 def test_relu_has_no_slope_at_zero():
     """Compiled, ReLU is clipped from below: at the edge itself it must not pass a gradient."""
-    stack = Stack([NormalisedReLU(2)], torch.float32)
+    stack = Stack([FixedActivation(2)], torch.float32)
     flow, activation = stack.over(Mode.TRAIN, compiled=True)
     flow.x[0, :3, 0] = torch.tensor([-1.0, 0.0, 2.0])
     flow.gy.fill_(1.0)

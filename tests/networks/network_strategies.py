@@ -7,8 +7,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from slaf_automl.activations import BASES, find_kind
+from slaf_automl.activations.fixed import NORMALISERS
 from slaf_automl.activations.projection import TARGETS
-from slaf_automl.activations.rectifier import NORMALISERS
 from slaf_automl.activations.sharing import SHARING
 from slaf_automl.spec import FAMILIES, HEADS, POOLINGS, Architecture
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from optuna.distributions import IntDistribution
 from space_cases import BUDGET, DIGITS, MLP, ask, edited, infos, modest, problems, write
 
-from slaf_automl.errors import BudgetError
+from slaf_automl.errors import BudgetError, SpaceError
 from slaf_automl.networks import count_cost
 from slaf_automl.spaces import SearchSpace
-from slaf_automl.spec import Budget, Candidate, dumps
+from slaf_automl.spec import Budget, Candidate, DataInfo, dumps
 
 
 @given(problem=problems())
@@ -233,3 +233,27 @@ def test_the_degrees_that_a_space_may_ask_for():
     assert MLP.degrees == (2, 3, 4, 5, 6)
     assert MLP.control().degrees == ()
     assert SearchSpace.load("published").degrees[-1] >= 7
+
+
+@pytest.mark.parametrize("space", ["mlp", "cnn"])
+def test_the_control_may_be_of_another_fixed_activation(space):
+    shape = (1, 12, 12) if space == "cnn" else None
+    features = tuple(f"x{i}" for i in range(144 if shape else 4))
+    info = DataInfo(features, "y", "regression", (), rows=200, image=shape)
+    mix, budget = SearchSpace.load(space), Budget(parameters=2_000)
+    relu, silu = mix.control(), mix.control("silu")
+    assert len({s.identity() for s in (mix, relu, silu, mix.control("gelu"))}) == 4
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for _ in range(5):
+        trial = study.ask()
+        candidate = silu.suggest(trial, info, budget)
+        assert set(candidate.architecture.kinds) == {"silu"}
+        assert silu.decode(trial.params, info, budget) == candidate
+        assert silu.encode(candidate, info, budget) == trial.params
+        twin = relu.decode(trial.params, info, budget)
+        assert twin.architecture.widths == candidate.architecture.widths
+        assert count_cost(twin.architecture).parameters <= 2_000
+        costs = [count_cost(c.architecture).parameters for c in (twin, candidate)]
+        assert costs[0] == costs[1]
+    with pytest.raises(SpaceError, match="'tanh'"):
+        mix.control("tanh")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from slaf_automl.activations.bases.basis import Basis, FloatArray
 from slaf_automl.activations.bases.bernstein import BERNSTEIN
 from slaf_automl.activations.bases.limits import MAX_DEGREE, require_clip, require_degree
-from slaf_automl.activations.bases.local import BSPLINE, GAUSSIAN, HAT
+from slaf_automl.activations.bases.local import BSPLINE, GAUSSIAN, HAT, TENT
 from slaf_automl.activations.bases.periodic import FOURIER
 from slaf_automl.activations.bases.recurrences import (
     CHEBYSHEV,
@@ -28,6 +28,7 @@ BASES: dict[str, Basis] = {
         FOURIER,
         GAUSSIAN,
         HAT,
+        TENT,
         BSPLINE,
     )
 }

@@ -62,6 +62,30 @@ def hat_elements(x: Tensor, degree: int) -> list[Tensor]:
     return [torch.relu(1.0 - torch.abs(v - i)) for i in range(1, degree + 1)]
 
 
+def tent_elements(x: Tensor, degree: int) -> list[Tensor]:
+    """Evaluate x, then max(0, 1 − |x − tₖ|/s) on the knots t₁ … t_{degree−1} inside (−1, 1).
+
+    The knots are uniform, s = 2/degree their spacing, so that all tents vanish at −1 and 1. With a
+    constant the elements span the same functions as `degree` + 1 hats: continuous, and linear
+    between knots. Here the line is an element of its own and the tents are what differs from it,
+    which a gradient finds sooner.
+
+    Args:
+        x: any shape, floating point.
+        degree: number of elements.
+
+    Returns:
+        `degree` tensors of the shape and dtype of `x`.
+
+    Example:
+        >>> import torch
+        >>> [e.item() for e in tent_elements(torch.tensor(0.25), 4)]
+        [0.25, 0.0, 0.5, 0.5]
+    """
+    v = (x + 1.0) * (0.5 * degree)
+    return [x, *(torch.relu(1.0 - torch.abs(v - k)) for k in range(1, degree))]
+
+
 def bspline_elements(x: Tensor, degree: int) -> list[Tensor]:
     """Evaluate the B-splines N₁ … N_degree of a clamped uniform knot vector over [−1, 1].
 
@@ -147,6 +171,16 @@ HAT = Basis(
     evaluate=hat_elements,
 )
 """Piecewise linear functions; the first hat = 1 − Σᵢ φᵢ is left out, as the constant spans it."""
+
+TENT = Basis(
+    name="tent",
+    formula="φ₁(x) = x, φᵢ₊₁(x) = max(0, 1−|x−tᵢ|/s), tᵢ = −1+i·s, s = 2/degree",
+    source="de Boor 1978, A Practical Guide to Splines, chapter III",
+    domain=UNIT,
+    unit_domain=True,
+    evaluate=tent_elements,
+)
+"""Piecewise linear functions as a line and what differs from it."""
 
 BSPLINE = Basis(
     name="bspline",

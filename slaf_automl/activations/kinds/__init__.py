@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from slaf_automl.activations.kinds.base import ActivationKind, Foldable
-from slaf_automl.activations.kinds.relu import ReLUKind
+from slaf_automl.activations.kinds.fixed import FixedKind
 from slaf_automl.activations.kinds.slaf import SLAFKind
+from slaf_automl.activations.passes import FIXED
 from slaf_automl.errors import ActivationError
 from slaf_automl.spec import ActivationSpec
 
-_KINDS: dict[str, ActivationKind] = {kind.name: kind for kind in (ReLUKind(), SLAFKind())}
+_KINDS: dict[str, ActivationKind] = {
+    kind.name: kind for kind in (*map(FixedKind, FIXED), SLAFKind())
+}
 
 
 def register(kind: ActivationKind) -> None:

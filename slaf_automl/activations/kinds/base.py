@@ -30,7 +30,7 @@ class ActivationKind(ABC):
     A new kind (quantised, spiking, …) is one subclass and one `register` call.
     """
 
-    name: ClassVar[str]
+    name: str
     defaults: ClassVar[Mapping[str, Scalar]]
 
     def spec(self, **parameters: Scalar) -> ActivationSpec:

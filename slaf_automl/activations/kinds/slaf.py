@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 from torch import nn
 
 from slaf_automl.activations.bases import find_basis, require_clip, require_degree
+from slaf_automl.activations.fixed import NORMALISERS
 from slaf_automl.activations.kinds.base import ActivationKind
 from slaf_automl.activations.passes import Form
 from slaf_automl.activations.projection import TARGETS
-from slaf_automl.activations.rectifier import NORMALISERS
 from slaf_automl.activations.sharing import deployed_rows, require_sharing
 from slaf_automl.activations.slaf import SLAF, learned_channels, require_hybrid
 from slaf_automl.activations.slaf_folding import deployed_slaf
@@ -26,7 +26,7 @@ from slaf_automl.spec import ActivationSpec, Scalar
 class SLAFKind(ActivationKind):
     """f(x) = b + Σ aᵢ·N(φᵢ(x)) on the first channels, ReLU on a `hybrid` share of the rest."""
 
-    name: ClassVar[str] = "slaf"
+    name = "slaf"
     defaults: ClassVar[Mapping[str, Scalar]] = MappingProxyType(
         {
             "basis": "chebyshev",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from slaf_automl.activations.passes.apply import NO_STATISTICS, Passes, Rectifier, Statistics
 from slaf_automl.activations.passes.compiler import compiled_ahead
+from slaf_automl.activations.passes.fixed import FIXED, RECTIFIED
 from slaf_automl.activations.passes.form import Form, Source
-from slaf_automl.activations.passes.rectified import RECTIFIED
 
 __all__ = [
+    "FIXED",
     "NO_STATISTICS",
     "RECTIFIED",
     "Form",

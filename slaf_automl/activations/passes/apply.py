@@ -12,11 +12,11 @@ from torch.autograd import Function
 from slaf_automl.activations.channels import Moments
 from slaf_automl.activations.passes.beside import Beside, FusedBeside
 from slaf_automl.activations.passes.compiler import kernel
+from slaf_automl.activations.passes.fixed import RECTIFIED
 from slaf_automl.activations.passes.form import Form, Source
 from slaf_automl.activations.passes.fused import Buffers, Call, Fused, dense, evaluate
 from slaf_automl.activations.passes.plan import Plan
 from slaf_automl.activations.passes.recomputed import Recomputed
-from slaf_automl.activations.passes.rectified import RECTIFIED
 from slaf_automl.activations.passes.written import Parameters, Settled, written_out
 from slaf_automl.activations.statistics import RunningMoments
 

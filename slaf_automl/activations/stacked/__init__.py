@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slaf_automl.activations.passes.rectified import RECTIFIED
+from slaf_automl.activations.passes.fixed import RECTIFIED
 from slaf_automl.activations.stacked.activation import StackedActivation
 from slaf_automl.activations.stacked.memory import Flow, Memory, Running
 from slaf_automl.activations.stacked.part import Mode, Part, Places, Statistic, parts_of

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from slaf_automl.activations.passes.compiler import Kernel, kernel
+from slaf_automl.activations.passes.fixed import RECTIFIED
 from slaf_automl.activations.passes.form import Form, Source
 from slaf_automl.activations.passes.plan import Plan
-from slaf_automl.activations.passes.rectified import RECTIFIED
 from slaf_automl.activations.stacked.memory import Flow, Memory, Running
 from slaf_automl.activations.stacked.part import Mode, Part, Statistic
 from slaf_automl.errors import ActivationError

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from slaf_automl.activations.fixed import FixedActivation
 from slaf_automl.activations.passes import Form, Source
-from slaf_automl.activations.passes.rectified import RECTIFIED
-from slaf_automl.activations.rectifier import NormalisedReLU
+from slaf_automl.activations.passes.fixed import RECTIFIED
 from slaf_automl.activations.slaf import SLAF
 from slaf_automl.activations.statistics import InputNormaliser, RunningMoments
 from slaf_automl.errors import ActivationError
@@ -59,15 +59,15 @@ class Statistic:
 
 @dataclass(frozen=True)
 class Part:
-    """Neighbouring channels of one lane's slot: its SLAF, or its ReLU channels.
+    """Neighbouring channels of one lane's slot: its SLAF, or its fixed ones.
 
     Args:
         lane: place of the lane in the stack.
         first: the first channel.
         channels: how many.
-        form: the formula; ReLU is `RECTIFIED`, whose one coefficient is not learned.
+        form: the formula; a fixed one has one element, whose coefficient is not learned.
         rows: rows of coefficients.
-        coefficients: place of the first coefficient among all parameters, None under `RECTIFIED`.
+        coefficients: place of the first coefficient among all parameters, None of a fixed one.
         bias: place of the first constant.
         gain: place of the input normaliser's first scale, None without one.
         offset: place of its first shift.
@@ -110,7 +110,7 @@ class Places:
 
 
 def parts_of(slot: nn.Module, name: str, lane: int, places: Places) -> tuple[Part, ...]:
-    """Return the parts of one slot, a `SLAF` or a `NormalisedReLU`.
+    """Return the parts of one slot, a `SLAF` or a `FixedActivation`.
 
     Args:
         slot: the lane's own module, which says what it computes; its values are not looked at.
@@ -121,12 +121,12 @@ def parts_of(slot: nn.Module, name: str, lane: int, places: Places) -> tuple[Par
     Raises:
         ActivationError: a module of another kind.
     """
-    if isinstance(slot, NormalisedReLU):
-        return (_rectifier(slot, name, 0, lane, places),)
+    if isinstance(slot, FixedActivation):
+        return (_fixed(slot, name, 0, lane, places),)
     if not isinstance(slot, SLAF):
         raise ActivationError(
             f"slot {name} of type {type(slot).__name__} in a population",
-            expected="SLAF or ReLU",
+            expected="SLAF or a fixed activation",
             remedy="train candidates of this kind one at a time",
         )
     if slot.rectified:
@@ -136,7 +136,7 @@ def parts_of(slot: nn.Module, name: str, lane: int, places: Places) -> tuple[Par
         first = _learned(slot, name, lane, places)
     if slot.rectifier is None:
         return (first,)
-    return first, _rectifier(slot.rectifier, f"{name}.rectifier", slot.learned, lane, places)
+    return first, _fixed(slot.rectifier, f"{name}.rectifier", slot.learned, lane, places)
 
 
 def _learned(slot: SLAF, name: str, lane: int, places: Places) -> Part:
@@ -161,16 +161,16 @@ def _learned(slot: SLAF, name: str, lane: int, places: Places) -> Part:
     )
 
 
-def _rectifier(relu: NormalisedReLU, name: str, first: int, lane: int, places: Places) -> Part:
-    inputs, gain, offset = _before(relu.before, f"{name}.before", places)
+def _fixed(slot: FixedActivation, name: str, first: int, lane: int, places: Places) -> Part:
+    inputs, gain, offset = _before(slot.before, f"{name}.before", places)
     elements = None
-    if relu.after is not None:
-        elements = _statistic(relu.after, f"{name}.after", Source.BATCH, places)
+    if slot.after is not None:
+        elements = _statistic(slot.after, f"{name}.after", Source.BATCH, places)
     return Part(
         lane,
         first,
-        relu.channels,
-        RECTIFIED,
+        slot.channels,
+        slot.form,
         gain=gain,
         offset=offset,
         inputs=inputs,

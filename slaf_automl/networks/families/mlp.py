@@ -21,16 +21,23 @@ class MLPFamily(Family):
     Constants of the slots still fold: through the links they add up, and every layer takes the sum
     of those before it into its bias. No layer can take the scale of one summand alone, so a slot
     whose output is scaled (ReLU under the normaliser `element`) stores its scale.
+
+    An activation s of the inputs comes first: h₀ = s₀(W₀·s(x) + b₀). It stores its map of the
+    input, which then holds the standardisation of the inputs too.
     """
 
     name: ClassVar[str] = "mlp"
     images: ClassVar[bool] = False
 
     def layout(self, architecture: Architecture) -> Layout:
-        """Return layer, slot, layer, …, layer; of linked ones layer and slot are a sum's body."""
+        """Return layer, slot, …, layer, after a slot of the inputs; links make sums of two."""
         sizes = (architecture.inputs, *architecture.widths, architecture.outputs)
         last = len(architecture.widths)
         steps: list[Step] = []
+        if architecture.input_activation is not None:
+            # Nothing before it can take the map of its input; the first layer takes its constants.
+            alone = Absorbed(scale=True, shift=True)
+            steps.append(SlotStep(last, architecture.inputs, 1, alone))
         absorbed = Absorbed(before=True, shift=True) if architecture.residual else ALL_ABSORBED
         for i, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
             layer = Layer(i, inputs, outputs, feeds=i if i < last else None)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from torch import Tensor, nn
 
-from slaf_automl.activations.rectifier import NormalisedReLU
+from slaf_automl.activations.fixed import FixedActivation
 from slaf_automl.activations.slaf import SLAF, learned_channels, require_hybrid
 from slaf_automl.activations.standalone import deploy_alone
 from slaf_automl.errors import SlafError
@@ -88,7 +88,7 @@ def _says(slot: Slot, spec: ActivationSpec, module: nn.Module) -> bool:
         alike = all(getattr(module, word) == given.get(word) for word in words)
         alike = alike and module.basis.name == given.get("basis") and module.learned == learned
         return alike and not module.rectified and _lies(slot, module)
-    if isinstance(module, NormalisedReLU) and spec.kind == "relu":
+    if isinstance(module, FixedActivation) and spec.kind == module.function:
         normaliser = given.get("normaliser")
         alike = (module.after is not None) == (normaliser == "element")
         alike = alike and (module.before is not None) == (normaliser in ("input", "frozen"))
@@ -96,5 +96,5 @@ def _says(slot: Slot, spec: ActivationSpec, module: nn.Module) -> bool:
     return False
 
 
-def _lies(slot: Slot, module: SLAF | NormalisedReLU) -> bool:
+def _lies(slot: Slot, module: SLAF | FixedActivation) -> bool:
     return (module.channels, module.channel_dim) == (slot.channels, slot.channel_dim)

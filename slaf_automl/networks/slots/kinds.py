@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from slaf_automl.activations.fixed import FixedActivation
 from slaf_automl.activations.projection import TARGETS
-from slaf_automl.activations.rectifier import NormalisedReLU
 from slaf_automl.activations.slaf import SLAF
 from slaf_automl.activations.standalone import Standalone
 
@@ -42,7 +42,7 @@ MODULES: dict[type[nn.Module], str] = {
 GATES = (nn.Sigmoid, nn.Hardsigmoid, nn.LogSigmoid)
 """Modules that an activation of one's own may use; by themselves they are no slots."""
 
-OURS = (SLAF, NormalisedReLU, Standalone)
+OURS = (SLAF, FixedActivation, Standalone)
 """Modules that fill slots; they are no slots again."""
 
 FUNCTIONS: dict[Callable[..., Any], str] = {

@@ -32,16 +32,17 @@ def alike(lanes: Iterable[Lane], together: int, rows: int) -> list[list[Lane]]:
 
     A set is small enough for `rows` rows to be evaluated by it at once, unless it is one lane.
 
-    They share a depth, and whether statistics are estimated before validation. Sorted by their
+    They share a depth, whether statistics are estimated before validation, and whether the inputs
+    have a slot. Sorted by their
     widths, they are cut where padding them to one another would cost more than one more stack. The
     same lanes in the same order always make the same sets: a resumed population sums as one that
     was never interrupted.
     """
 
-    def kind(lane: Lane) -> tuple[int, bool]:
-        return lane.depth, lane.estimated
+    def kind(lane: Lane) -> tuple[int, bool, bool]:
+        return lane.depth, lane.estimated, lane.candidate.architecture.input_activation is not None
 
-    def order(lane: Lane) -> tuple[tuple[int, bool], tuple[int, ...]]:
+    def order(lane: Lane) -> tuple[tuple[int, bool, bool], tuple[int, ...]]:
         return kind(lane), lane.candidate.architecture.widths
 
     lanes = list(lanes)

@@ -21,7 +21,7 @@ class StackPass:
 
     Args:
         storage: the values.
-        parts: the parts of each hidden layer's slot.
+        parts: the parts of each hidden layer's slot, and last those of the inputs' slots.
         mode: what forward passes do with statistics; only `Mode.TRAIN` keeps room for gradients.
         rows: rows of a batch.
         compiled: False keeps to PyTorch's own operations.
@@ -59,6 +59,15 @@ class StackPass:
             )
         # Rows innermost: what sums over a few outputs then runs over vectors of rows.
         shape = (lanes, storage.blocks[-1].outputs, rows)
+        self._input: StackedActivation | None = None
+        if len(parts) > hidden:
+            width = storage.blocks[0].inputs
+            x, y = (like.new_zeros(lanes, rows, width) for _ in range(2))
+            gy, gx = (like.new_zeros((lanes, rows, width) if trains else 0) for _ in range(2))
+            self._given = Flow(x, y, gy, gx)
+            self._input = StackedActivation(
+                parts[hidden], storage.memory, mode, self._given, compiled=compiled
+            )
         self._outputs = like.new_zeros(shape)
         self.gradient = like.new_zeros(shape if trains else (0, 0, 0)).transpose(1, 2)
         self._x = like.new_zeros(0)
@@ -66,10 +75,15 @@ class StackPass:
     @property
     def numbers(self) -> int:
         """How many numbers flow through it."""
-        return self._outputs.numel() + sum(2 * flow.x.numel() for flow in self._flows)
+        given = 0 if self._input is None else 2 * self._given.x.numel()
+        return self._outputs.numel() + given + sum(2 * flow.x.numel() for flow in self._flows)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the outputs `(lanes, rows, outputs)` of inputs `(lanes, rows, inputs)`."""
+        if self._input is not None:
+            self._given.x.copy_(x)
+            self._input.forward()
+            x = self._given.y
         self._x = x
         for level, (flow, slot) in enumerate(zip(self._flows, self._slots, strict=True)):
             torch.baddbmm(self._biases[level], x, self._turned[level], out=flow.x)
@@ -91,10 +105,14 @@ class StackPass:
                 torch.bmm(g, self._weights[level], out=flow.gy)
                 self._slots[level - 1].backward()
                 g = flow.gx
+            elif self._input is not None:
+                torch.bmm(g, self._weights[0], out=self._given.gy)
+                self._input.backward()
 
     def diverged(self) -> set[int]:
         """Return the lanes a SLAF of which met a value that is not finite, and forget them."""
-        return set().union(*(slot.diverged() for slot in self._slots))
+        slots = [*self._slots, *([self._input] if self._input is not None else [])]
+        return set().union(*(slot.diverged() for slot in slots))
 
 
 class Stack:
@@ -127,7 +145,7 @@ class Stack:
         """Return the passes over batches of so many rows."""
         found = self._passes.get((mode, rows))
         if found is None:
-            depth = len(self.storage.blocks) - 1
+            slots = len(self.networks[0].slots)  # Those of the inputs are the last.
             parts = [
                 [
                     part
@@ -136,7 +154,7 @@ class Stack:
                         network.slots[level], f"slots.{level}", lane, self.storage.places(lane)
                     )
                 ]
-                for level in range(depth)
+                for level in range(slots)
             ]
             found = StackPass(self.storage, parts, mode, rows, compiled=self._compiled)
             # What evaluates thousands of rows of wide layers is made anew each time: all stacks

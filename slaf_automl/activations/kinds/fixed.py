@@ -1,4 +1,4 @@
-"""The kind `relu`: ReLU under any normaliser; deploys as a plain ReLU and stores nothing."""
+"""The kinds `relu`, `silu` and `gelu`: fixed, under any normaliser; stored as they are."""
 
 from __future__ import annotations
 
@@ -8,17 +8,23 @@ from typing import ClassVar
 
 from torch import nn
 
+from slaf_automl.activations.fixed import NORMALISERS, FixedActivation, plain_activation
 from slaf_automl.activations.kinds.base import ActivationKind
-from slaf_automl.activations.rectifier import NORMALISERS, NormalisedReLU
 from slaf_automl.errors import ActivationError
 from slaf_automl.spec import ActivationSpec, Scalar
 
 
-class ReLUKind(ActivationKind):
-    """max(x, 0), optionally normalised before (`input`) or after (`element`)."""
+class FixedKind(ActivationKind):
+    """A fixed activation, optionally normalised before (`input`) or after (`element`).
 
-    name: ClassVar[str] = "relu"
+    Args:
+        name: `relu`, `silu` or `gelu`.
+    """
+
     defaults: ClassVar[Mapping[str, Scalar]] = MappingProxyType({"normaliser": "none"})
+
+    def __init__(self, name: str) -> None:
+        self.name = name
 
     def validate(self, parameters: Mapping[str, Scalar]) -> None:
         """Check the normaliser."""
@@ -29,28 +35,32 @@ class ReLUKind(ActivationKind):
             )
 
     def build(self, spec: ActivationSpec, channels: int, *, channel_dim: int = 1) -> nn.Module:
-        """Return a `NormalisedReLU`."""
-        normaliser = str(spec["normaliser"])
-        return NormalisedReLU(channels, normaliser=normaliser, channel_dim=channel_dim)
+        """Return a `FixedActivation`."""
+        return FixedActivation(
+            channels,
+            function=self.name,
+            normaliser=str(spec["normaliser"]),
+            channel_dim=channel_dim,
+        )
 
     def deployed(self, spec: ActivationSpec, channels: int) -> nn.Module:
-        """Return a plain ReLU: the normaliser folds into its neighbours."""
-        return nn.ReLU()
+        """Return the plain activation: the normaliser folds into its neighbours."""
+        return plain_activation(self.name)
 
     def stored_values(self, spec: ActivationSpec, channels: int) -> int:
         """Return 0."""
         return 0
 
     def macs(self, spec: ActivationSpec, channels: int) -> int:
-        """Return 0: the normaliser folds into its neighbours."""
+        """Return 0: the normaliser folds into its neighbours, exponentials are not counted."""
         return 0
 
     def relus(self, spec: ActivationSpec, channels: int) -> int:
-        """Return one for each channel."""
-        return channels
+        """Return one for each channel of ReLU, none of the others, which compare nothing."""
+        return channels if self.name == "relu" else 0
 
     def depth(self, spec: ActivationSpec, channels: int) -> int | None:
-        """Return None: ReLU is not a polynomial."""
+        """Return None: it is no polynomial."""
         return None
 
     def least_channels(self, spec: ActivationSpec) -> int:
@@ -58,5 +68,5 @@ class ReLUKind(ActivationKind):
         return 1
 
     def lane_group(self, spec: ActivationSpec) -> str:
-        """All ReLU lanes go together."""
-        return "relu"
+        """All lanes of one fixed activation go together."""
+        return self.name

@@ -1,4 +1,4 @@
-"""ReLU with the same choice of normalisers that SLAF has, so that comparisons are fair."""
+"""Fixed activations under the same choice of normalisers that SLAF has, for fair comparisons."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from slaf_automl.activations.channels import Moments, along, batch_moments, normalised
 from slaf_automl.activations.folding import Affine, Folded
-from slaf_automl.activations.passes import RECTIFIED, Passes, Rectifier, Source, Statistics
+from slaf_automl.activations.passes import FIXED, Form, Passes, Rectifier, Source, Statistics
 from slaf_automl.activations.statistics import EPSILON, InputNormaliser, RunningMoments
 from slaf_automl.errors import ActivationError
 
@@ -16,32 +16,61 @@ NORMALISERS = ("none", "input", "frozen", "element")
 element: each basis element normalised by itself."""
 
 
-class NormalisedReLU(nn.Module):
-    """ReLU under a normaliser: max(x, 0), max(BN(x), 0), or (max(x, 0) − μ)/√(σ² + ε).
+class FixedActivation(nn.Module):
+    """ReLU, SiLU or GELU φ under a normaliser: φ(x), φ(BN(x)), or (φ(x) − μ)/√(σ² + ε).
 
-    The last form is a SLAF whose one element is ReLU; the next linear layer takes its weight, so
-    all deploy as a plain ReLU. Input and output `(N, C, *)`.
+    The last form is a SLAF whose one element is φ; the next linear layer takes its weight, so
+    all deploy as a plain φ. Input and output `(N, C, *)`.
+
+    Args:
+        channels: C.
+        function: `relu`, `silu` or `gelu`.
+        normaliser: of `NORMALISERS`.
+        channel_dim: where the channels are.
+
+    Raises:
+        ActivationError: an unknown function or normaliser.
+
+    Example:
+        >>> FixedActivation(2, function="silu")(torch.zeros(1, 2)).tolist()
+        [[0.0, 0.0]]
     """
 
-    def __init__(self, channels: int, *, normaliser: str = "none", channel_dim: int = 1) -> None:
+    def __init__(
+        self,
+        channels: int,
+        *,
+        function: str = "relu",
+        normaliser: str = "none",
+        channel_dim: int = 1,
+    ) -> None:
         super().__init__()
-        if normaliser not in NORMALISERS:
-            raise ActivationError(
-                f"unknown normaliser {normaliser!r}", expected="one of " + ", ".join(NORMALISERS)
-            )
+        for what, word, words in (
+            ("activation", function, FIXED),
+            ("normaliser", normaliser, NORMALISERS),
+        ):
+            if word not in words:
+                expected = "one of " + ", ".join(words)
+                raise ActivationError(f"unknown {what} {word!r}", expected=expected)
         self.channels = channels
         self.channel_dim = channel_dim
+        self.function = function
         self.before = (
             InputNormaliser(channels, channel_dim=channel_dim, frozen=normaliser == "frozen")
             if normaliser in ("input", "frozen")
             else None
         )
         self.after = RunningMoments((channels,)) if normaliser == "element" else None
-        self._passes = Passes(RECTIFIED)
+        self._passes = Passes(self.form)
+
+    @property
+    def form(self) -> Form:
+        """The same as a SLAF of one element whose coefficient is 1."""
+        return FIXED[self.function]
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply the normalised ReLU."""
-        y = torch.relu(x if self.before is None else self.before(x))
+        """Apply the normalised activation."""
+        (y,) = self.form.basis.elements(x if self.before is None else self.before(x), 1)
         if self.after is None:
             return y
         live = self.training and not self.after.idle
@@ -74,7 +103,7 @@ class NormalisedReLU(nn.Module):
         return Rectifier(self._passes, self.channels, affine, statistics)
 
     def fold(self) -> Folded:
-        """Take the evaluation-mode function apart: affine, ReLU, affine."""
+        """Take the evaluation-mode function apart: affine, activation, affine."""
         before, after = Affine.identity(self.channels), Affine.identity(self.channels)
         if self.before is not None:
             self.before.moments.require_set()
@@ -83,4 +112,15 @@ class NormalisedReLU(nn.Module):
             self.after.require_set()
             scale = 1 / torch.sqrt(self.after.variance.double() + EPSILON)
             after = Affine(scale, -scale * self.after.mean.double())
-        return Folded(before, nn.ReLU(), after)
+        return Folded(before, plain_activation(self.function), after)
+
+
+def plain_activation(function: str) -> nn.Module:
+    """Return PyTorch's own module of a fixed activation.
+
+    Example:
+        >>> plain_activation("gelu")
+        GELU(approximate='none')
+    """
+    modules: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "silu": nn.SiLU, "gelu": nn.GELU}
+    return modules[function]()

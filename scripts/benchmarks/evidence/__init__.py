@@ -1,0 +1,1 @@
+"""Parts of quality.py: sets, arms, peers, results, and what they show."""

@@ -13,6 +13,9 @@ from slaf_automl.report.drawing import COLOURS, INK, Drawing, drawn, new_figure,
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+NAMES = {"relu": "ReLU", "silu": "SiLU", "gelu": "GELU"}
+"""Of the fixed activations."""
+
 _INPUTS = "#3b82f6"
 _HEIGHT = 0.45
 
@@ -31,8 +34,8 @@ def draw_activations(arm: str, slots: Sequence[Mapping[str, Any]]) -> Drawing:
     rows = -(-len(slots) // columns)
     with styled():
         figure, axes = new_figure(2.25 * rows + 0.4, rows, columns)
-        for number, (panel, slot) in enumerate(zip(axes, slots, strict=False)):
-            _draw_slot(panel, number, slot, columns)
+        for panel, slot in zip(axes, slots, strict=False):
+            _draw_slot(panel, slot, columns)
         for panel in axes[len(slots) :]:
             panel.set_visible(False)
         _legend(figure, slots)
@@ -47,20 +50,22 @@ def channels_in_words(slot: Mapping[str, Any]) -> str:
     """Say which channels of a slot are drawn.
 
     Example:
-        >>> channels_in_words({"channels": 30, "learned": 24, "shown": [0, 8, 16, 23]})
+        >>> slot = {"kind": "slaf", "channels": 30, "learned": 24, "shown": [0, 8, 16, 23]}
+        >>> channels_in_words(slot)
         '4 of 24 learned channels, 6 ReLU'
-        >>> channels_in_words({"channels": 30, "learned": 0, "shown": [0]})
+        >>> channels_in_words({"kind": "relu", "channels": 30, "learned": 0, "shown": [0]})
         '30 ReLU channels'
     """
     channels, learned, shown = slot["channels"], slot["learned"], len(slot["shown"])
     if not learned:
-        return f"{channels} ReLU channels" if channels > 1 else "1 ReLU channel"
+        word = NAMES.get(slot["kind"], slot["kind"])
+        return f"{channels} {word} channels" if channels > 1 else f"1 {word} channel"
     words = f"{learned}" if shown == learned else f"{shown} of {learned}"
     words += " learned channels" if learned > 1 else " learned channel"
     return f"{words}, {channels - learned} ReLU" if channels > learned else words
 
 
-def _draw_slot(axes: Axes, number: int, slot: Mapping[str, Any], columns: int) -> None:
+def _draw_slot(axes: Axes, slot: Mapping[str, Any], columns: int) -> None:
     low, high = slot["range"]
     edges = np.linspace(low, high, len(slot["inputs"]) + 1)
     heights = np.array(slot["inputs"]) * (_HEIGHT / max(max(slot["inputs"]), 1e-9))
@@ -78,7 +83,7 @@ def _draw_slot(axes: Axes, number: int, slot: Mapping[str, Any], columns: int) -
             for end in (-1.0, 1.0):
                 if low < end < high:
                     axes.axvline(end, color=INK, linewidth=0.8, linestyle=":")
-    title = f"slot {number}: {slot['slot']}\n{channels_in_words(slot)}"
+    title = f"{slot['name']}: {slot['slot']}\n{channels_in_words(slot)}"
     width = 35 if columns == 2 else 75
     lines = [wrapped for line in title.split("\n") for wrapped in textwrap.wrap(line, width)]
     axes.set_title("\n".join(lines), loc="left")
@@ -93,7 +98,10 @@ def _legend(figure: Any, slots: Sequence[Mapping[str, Any]]) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    handles: list[Any] = [Line2D([], [], label="ReLU", **_relu())]
+    fixed = sorted({NAMES.get(s["kind"], s["kind"]) for s in slots if not s["learned"]} | {"ReLU"})
+    if len(fixed) > 1 and not any(slot["kind"] == "relu" or slot["learned"] for slot in slots):
+        fixed.remove("ReLU")
+    handles: list[Any] = [Line2D([], [], label=" or ".join(fixed), **_relu())]
     if any(slot["learned"] for slot in slots):
         handles.insert(0, Line2D([], [], color=COLOURS["mix"], label="learned functions"))
         if any(slot["clipped"] for slot in slots):

@@ -52,8 +52,10 @@ def budget_shares(architecture: Architecture) -> list[Share]:
             names[f"layers.{step.index}.weight"] = (word, "weights")
             names[f"layers.{step.index}.bias"] = (word, "biases")
         elif isinstance(step, SlotStep):
+            inputs = step.index >= len(architecture.placement)
+            word = "slot of the inputs" if inputs else f"slot {step.index}"
             for name in (f"slots.{step.index}", f"slots.{step.index}.coefficients"):
-                names[name] = (f"slot {step.index}", "activations")
+                names[name] = (word, "activations")
     return [Share(*names[name], values) for name, values in stored.items()]
 
 

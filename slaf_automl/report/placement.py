@@ -14,20 +14,23 @@ from slaf_automl.report.studied_arm import StudiedArm, slots_of
 SHOWN = 20
 """Trials of the heat map, the best first."""
 
+INPUTS = "inputs"
+"""The name of the slot before the first layer, which few networks have."""
+
 
 @dataclass(frozen=True)
 class SlotFacts:
     """One slot over the trials whose networks have it.
 
     Args:
-        index: the slot, from the inputs on.
+        name: the slot, or `inputs`, which every network has.
         best: how many of the best trials have it.
-        best_relu: in how many of these it is ReLU.
-        relu: the values of the trials in which it is ReLU.
+        best_relu: in how many of these it is ReLU; of the inputs, without an activation.
+        relu: the values of the trials in which it is ReLU; of the inputs, without an activation.
         learned: the values of the trials in which it is a SLAF, hybrid or not.
     """
 
-    index: int
+    name: str
     best: int
     best_relu: int
     relu: tuple[float, ...]
@@ -47,13 +50,13 @@ class Placement:
     Args:
         number: of the trial.
         complete: whether it was trained to its end.
-        slots: what fills each; see `slots_of`.
+        slots: what fills each, by name; see `slots_of`.
         value: what it is compared by.
     """
 
     number: int
     complete: bool
-    slots: tuple[Mapping[str, Any], ...]
+    slots: Mapping[str, Mapping[str, Any]]
     value: float | None
 
 
@@ -77,23 +80,35 @@ class Placements:
         return self.trials[:SHOWN]
 
     @property
-    def slots(self) -> int:
-        """The most slots that a trial has."""
-        return max((len(trial.slots) for trial in self.trials), default=0)
+    def slots(self) -> list[str]:
+        """The names of all slots that some trial has, from the inputs on."""
+        return _in_order({name for trial in self.trials for name in trial.slots})
+
+    @property
+    def shown_slots(self) -> list[str]:
+        """Those that some of the best trials has."""
+        return _in_order({name for trial in self.shown for name in trial.slots})
 
     def facts(self) -> list[SlotFacts]:
         """Return what the trials say about each slot."""
-        return [self._facts(index) for index in range(self.slots)]
+        return [self._facts(name) for name in self.slots]
 
-    def _facts(self, index: int) -> SlotFacts:
-        has = [trial for trial in self.trials if index < len(trial.slots)]
-        best = [t.slots[index]["kind"] for t in self.shown if index < len(t.slots)]
+    def _facts(self, name: str) -> SlotFacts:
+        def is_relu(trial: Placement) -> bool:
+            return name not in trial.slots or trial.slots[name]["kind"] == "relu"
+
+        has = [trial for trial in self.trials if name in trial.slots or name == INPUTS]
+        best = [trial for trial in self.shown if trial in has]
 
         def values(relu: bool) -> tuple[float, ...]:
-            fits = [t for t in has if (t.slots[index]["kind"] == "relu") is relu]
-            return tuple(t.value for t in fits if t.value is not None)
+            return tuple(t.value for t in has if is_relu(t) is relu and t.value is not None)
 
-        return SlotFacts(index, len(best), best.count("relu"), values(True), values(False))
+        return SlotFacts(name, len(best), sum(map(is_relu, best)), values(True), values(False))
+
+
+def _in_order(names: set[str]) -> list[str]:
+    """Return the inputs' slot first, then the others by number."""
+    return sorted(names, key=lambda name: (name != INPUTS, len(name), name))
 
 
 def placements_of(arm: StudiedArm) -> Placements:
@@ -105,7 +120,7 @@ def placements_of(arm: StudiedArm) -> Placements:
         Placement(
             trial.number,
             trial.state == TrialState.COMPLETE,
-            tuple(slots),
+            slots,
             values.get(trial.number),
         )
         for trial in ranked
@@ -124,26 +139,29 @@ def why_in_words(facts: SlotFacts, metric: str, direction: str, when: str) -> st
         when: in words, what the values are of; see `Run.when`.
 
     Example:
-        >>> facts = SlotFacts(1, 4, 3, relu=(0.9, 0.8, 0.7), learned=(0.5, 0.6))
+        >>> facts = SlotFacts("slot 1", 4, 3, relu=(0.9, 0.8, 0.7), learned=(0.5, 0.6))
         >>> print(why_in_words(facts, "accuracy", "maximize", "after 6 epochs"))
         ReLU in 3 of the 4 best trials that have this slot, and in 3 of all 5. Median validation \
 accuracy after 6 epochs: 0.8 with ReLU (3 trials), 0.55 with SLAF (2 trials); ReLU did better.
     """
     count = len(facts.relu) + len(facts.learned)
-    words = "None of the best trials has this slot. ReLU in "
+    inputs = facts.name == INPUTS
+    plain, what = ("none", "No activation") if inputs else ("ReLU", "ReLU")
+    words = f"None of the best trials has this slot. {what} in "
     if facts.best:
-        best = f"{facts.best_relu} of the {facts.best} best trials that have this slot"
-        words = f"ReLU in {best}, and in "
+        having = "" if inputs else " that have this slot"
+        words = f"{what} in {facts.best_relu} of the {facts.best} best trials{having}, and in "
     words += f"{len(facts.relu)} of all {count}."
     relu, learned = facts.medians
     if relu is None or learned is None:
-        absent = "ReLU" if relu is None else "SLAF"
+        absent = plain if relu is None else "SLAF"
         return f"{words} No trial has {absent} there, so nothing can be compared."
     better = relu < learned if direction == "minimize" else relu > learned
-    end = "ReLU did better" if better else "SLAF did better" if relu != learned else "no difference"
+    end = f"{plain} did better" if better else "SLAF did better"
     return (
-        f"{words} Median validation {metric} {when}: {relu:.4g} with ReLU "
-        f"({_trials(facts.relu)}), {learned:.4g} with SLAF ({_trials(facts.learned)}); {end}."
+        f"{words} Median validation {metric} {when}: {relu:.4g} with {plain} "
+        f"({_trials(facts.relu)}), {learned:.4g} with SLAF ({_trials(facts.learned)}); "
+        f"{'no difference' if relu == learned else end}."
     )
 
 

@@ -24,20 +24,20 @@ def draw_placements(placements: Placements) -> Drawing:
     """
     colours = _colours(placements)
     with styled():
-        rows = max(len(trial.slots) for trial in placements.shown)
-        figure, (axes,) = new_figure(0.3 * rows + 1.3)
+        rows = placements.shown_slots
+        figure, (axes,) = new_figure(0.3 * len(rows) + 1.3)
         for column, trial in enumerate(placements.shown):
-            for row, slot in enumerate(trial.slots):
-                _draw_cell(axes, column, row, slot, colours)
+            for name, slot in trial.slots.items():
+                _draw_cell(axes, column, rows.index(name), slot, colours)
         axes.set_xlim(-0.5, len(placements.shown) - 0.5)
-        axes.set_ylim(rows - 0.5, -0.5)
+        axes.set_ylim(len(rows) - 0.5, -0.5)
         numbers = [str(trial.number) for trial in placements.shown]
         complete = sum(trial.complete for trial in placements.shown)
         if 0 < complete < len(numbers):
             axes.axvline(complete - 0.5, color=INK, linewidth=1.2)
         turned = 90 if max(map(len, numbers)) > 2 else 0
         axes.set_xticks(range(len(numbers)), numbers, fontsize=7.5, rotation=turned)
-        axes.set_yticks(range(rows), [f"slot {i}" for i in range(rows)])
+        axes.set_yticks(range(len(rows)), rows)
         axes.tick_params(length=0)
         axes.grid(visible=False)
         axes.spines[["left", "bottom"]].set_visible(False)
@@ -49,7 +49,7 @@ def draw_placements(placements: Placements) -> Drawing:
 
 def _colours(placements: Placements) -> dict[str, str]:
     """Return a colour for each basis, in the order of their names."""
-    slots = [slot for trial in placements.trials for slot in trial.slots]
+    slots = [slot for trial in placements.trials for slot in trial.slots.values()]
     names = sorted({_basis(slot) for slot in slots if slot["kind"] != "relu"})
     return {name: _BASES[i % len(_BASES)] for i, name in enumerate(names)}
 

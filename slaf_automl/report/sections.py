@@ -13,12 +13,13 @@ from slaf_automl.report.budget_figure import budget_shares, draw_budget
 from slaf_automl.report.costs import budget_in_words, used_in_words
 from slaf_automl.report.curves_figure import draw_curves
 from slaf_automl.report.drawing import Drawing
-from slaf_automl.report.placement import Placements, placements_of, why_in_words
+from slaf_automl.report.placement import INPUTS, Placements, placements_of, why_in_words
 from slaf_automl.report.placement_figure import draw_placements
 from slaf_automl.report.run import Run
 from slaf_automl.report.studied_arm import seconds
 from slaf_automl.report.studies_figures import draw_front, draw_history, draw_importances
 from slaf_automl.report.usage import usage
+from slaf_automl.report.words import slot_in_words
 
 _UNCONCLUDED = (
     "This run has no conclusion yet. Its search command once more goes on, trains both winners "
@@ -139,8 +140,8 @@ class Sections:
         winner = self._mix_slots()
         rows = [
             {
-                "slot": facts.index,
-                "winner": winner[facts.index] if facts.index < len(winner) else "–",
+                "slot": facts.name,
+                "winner": winner.get(facts.name, "–"),
                 "why": why_in_words(facts, self.run.metric, self.run.direction, when),
             }
             for facts in found.facts()
@@ -158,9 +159,15 @@ class Sections:
         unknown = f"{found.unknown} trials do not say what fills their slots."
         return {"placement": section, "placement_missing": unknown if found.unknown else None}
 
-    def _mix_slots(self) -> list[str]:
-        metrics = self.run.metrics
-        return [] if metrics is None else list(metrics["mix"]["slots"])
+    def _mix_slots(self) -> dict[str, str]:
+        """Return in words what fills each slot of the mix winner."""
+        if self.run.metrics is None:
+            return {}
+        slots = {f"slot {i}": slot for i, slot in enumerate(self.run.metrics["mix"]["slots"])}
+        architecture = self.run.architecture("mix")
+        if architecture is not None and architecture.input_activation is not None:
+            slots[INPUTS] = slot_in_words(architecture.input_activation)
+        return slots
 
     def _search(self) -> dict[str, Any]:
         run = self.run
@@ -243,16 +250,16 @@ def _exported_in_words(metrics: Mapping[str, Any]) -> str:
     return ", ".join(words)
 
 
-def _stayed_in_words(winner: list[str]) -> str:
+def _stayed_in_words(winner: Mapping[str, str]) -> str:
     """Say which slots of the winner are ReLU.
 
     Example:
-        >>> _stayed_in_words(["slaf chebyshev 3", "relu", "relu, input-normalised"])
-        'In the winner of the mix 2 of 3 slots stayed ReLU: 1 and 2.'
+        >>> _stayed_in_words({"slot 0": "slaf chebyshev 3", "slot 1": "relu", "slot 2": "relu"})
+        'In the winner of the mix 2 of 3 slots stayed ReLU: slot 1 and slot 2.'
     """
     if not winner:
         return "There is no winner yet."
-    stayed = [str(i) for i, slot in enumerate(winner) if slot.startswith("relu")]
+    stayed = [name for name, slot in winner.items() if slot.startswith("relu")]
     if not stayed:
         return "In the winner of the mix no slot stayed ReLU."
     if len(stayed) == len(winner):

@@ -30,9 +30,9 @@ def sample_slots(
 ) -> list[dict[str, Any]]:
     """Sample every slot: the histogram of its inputs, and its function on their range.
 
-    The functions are those of the deployed slot: what the layers around it carry (normalisers,
-    clip ranges, constants) is not in them. Of a slot with learned channels only these are looked
-    at, the others are ReLU.
+    The functions are those of the deployed slot without its affine maps: normalisers, clip ranges
+    and constants, which the layers around carry, or the slot itself where they cannot. Of a slot
+    with learned channels only these are looked at, the others are ReLU.
 
     Args:
         network: the deployed network.
@@ -40,19 +40,34 @@ def sample_slots(
         rows: raw features `(N, inputs)`; of many the first 2,048 serve, of images 128.
 
     Returns:
-        A document for each slot: `slot` in words, `channels`, `learned`, `clipped` (to ±1),
+        A document for each slot, that of the inputs last: `name`, `kind`, `slot` in words,
+        `channels`, `learned`, `clipped` (to ±1),
         `range` (of the inputs, but for a thousandth at each end), `inputs` (a share of all
         inputs for each of 40 equal parts of it), `shown` (channels) and `functions` (their
         values at 65 equal steps over the range).
     """
     images = architecture.image is not None
     given = _inputs(network, rows[: _MOST_IMAGES if images else _MOST_ROWS])
-    triples = zip(architecture.placement, network.slots, given, strict=True)
-    return [_sample(spec, slot, inputs) for spec, slot, inputs in triples]
+    cores = [_core(slot) for slot in network.slots]
+    channels = [slot.channels for slot in network.layout.slots()]
+    names = [f"slot {i}" for i in range(len(architecture.placement))]
+    if architecture.input_activation is not None:
+        names.append("inputs")
+    slots = zip(names, architecture.specs, cores, given, channels, strict=True)
+    return [
+        {"name": name, **_sample(spec, core, inputs, count)}
+        for name, spec, core, inputs, count in slots
+    ]
+
+
+def _core(slot: nn.Module) -> nn.Module:
+    """Return the learned function in a deployed slot, the slot itself if nothing is learned."""
+    found = (m for m in slot.modules() if isinstance(m, Polynomial | Expansion))
+    return next(found, slot)
 
 
 def _inputs(network: DeployedNetwork, rows: Tensor) -> list[Tensor]:
-    """Return what each slot is given, `(N, C, *)`."""
+    """Return what each slot's function is given, `(N, C, *)`."""
     found: dict[int, Tensor] = {}
 
     def note(index: int) -> Any:
@@ -61,7 +76,7 @@ def _inputs(network: DeployedNetwork, rows: Tensor) -> list[Tensor]:
 
         return hook
 
-    hooks = [slot.register_forward_pre_hook(note(i)) for i, slot in enumerate(network.slots)]
+    hooks = [_core(slot).register_forward_pre_hook(note(i)) for i, slot in enumerate(network.slots)]
     try:
         with torch.no_grad():
             network(rows)
@@ -71,8 +86,7 @@ def _inputs(network: DeployedNetwork, rows: Tensor) -> list[Tensor]:
     return [found[index] for index in range(len(hooks))]
 
 
-def _sample(spec: ActivationSpec, slot: nn.Module, inputs: Tensor) -> dict[str, Any]:
-    channels = inputs.shape[1]
+def _sample(spec: ActivationSpec, core: nn.Module, inputs: Tensor, channels: int) -> dict[str, Any]:
     learned = 0
     if spec.kind == "slaf":
         learned = learned_channels(channels, require_hybrid(spec["hybrid"]))
@@ -82,12 +96,13 @@ def _sample(spec: ActivationSpec, slot: nn.Module, inputs: Tensor) -> dict[str, 
     shown = _spread(learned or 1, MOST_CHANNELS)
     x = torch.linspace(low, high, _POINTS)
     with torch.no_grad():
-        functions = slot(x[:, None].expand(-1, channels).contiguous())[:, shown].T
+        functions = core(x[:, None].expand(-1, inputs.shape[1]).contiguous())[:, shown].T
     return {
+        "kind": spec.kind,
         "slot": slot_in_words(spec),
         "channels": channels,
         "learned": learned,
-        "clipped": isinstance(slot, Polynomial | Expansion) and slot.clipped,
+        "clipped": isinstance(core, Polynomial | Expansion) and core.clipped,
         "range": [_short(low), _short(high)],
         "inputs": [_short(count / max(len(values), 1)) for count in counts],
         "shown": shown,

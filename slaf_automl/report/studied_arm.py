@@ -89,22 +89,24 @@ class Compared:
     trials: tuple[tuple[FrozenTrial, float], ...]
 
 
-def slots_of(trial: FrozenTrial) -> list[Mapping[str, Any]] | None:
-    """Return what fills each slot of a trial's network, None where nothing says it.
+def slots_of(trial: FrozenTrial) -> dict[str, Mapping[str, Any]] | None:
+    """Return what fills each slot of a trial's network by the slot's name, None if nothing says it.
 
-    Each slot has its `kind`, and of a SLAF `basis`, `degree` and `hybrid`. Trials of older versions
-    have no note of it; where they were searched slot by slot, their parameters say it.
+    The names are `inputs`, if these have an activation, and `slot 0`, `slot 1`, …. Each has its
+    `kind`, and of a SLAF `basis`, `degree` and `hybrid`. Trials of older versions have no note of
+    it; where they were searched slot by slot, their parameters say it.
     """
     noted = trial.user_attrs.get("slots")
-    if noted is not None:
-        return list(noted)
-    slots: list[Mapping[str, Any]] = []
+    if isinstance(noted, dict):
+        # A storage may have sorted the names.
+        return dict(sorted(noted.items(), key=lambda item: (len(item[0]), item[0])))
+    slots: dict[str, Mapping[str, Any]] = {}
     while (kind := trial.params.get(f"slot{len(slots)}.activation")) is not None:
         name = f"slot{len(slots)}"
         own = {part: trial.params.get(f"{name}.{part}") for part in ("basis", "degree", "hybrid")}
-        slots.append({"kind": kind, **{part: v for part, v in own.items() if v is not None}})
-    depth = trial.params.get("depth")
-    return slots[:depth] if slots else None
+        slot = {"kind": kind, **{part: v for part, v in own.items() if v is not None}}
+        slots[f"slot {len(slots)}"] = slot
+    return slots or None
 
 
 def seconds(trials: Sequence[FrozenTrial]) -> list[float]:

@@ -90,7 +90,8 @@ def make_trial():
         state = "pruned" if pruned else "complete"
         attributes: dict[str, Any] = {"parameters": 90}
         if noted:
-            attributes["slots"] = [{"kind": kind, "basis": "hermite", "degree": 3, "hybrid": 0.25}]
+            slot = {"kind": kind, "basis": "hermite", "degree": 3, "hybrid": 0.25}
+            attributes["slots"] = {"slot 0": slot}
             attributes["result"] = {"state": state, "diverged": diverged, "seconds": 0.5}
         choices = optuna.distributions.CategoricalDistribution(["relu", "slaf"])
         return create_trial(

@@ -57,6 +57,22 @@ def test_placements_say_what_the_trials_did(mix):
     assert why_in_words(facts, "rmse", "minimize", "at their end").endswith("SLAF did better.")
 
 
+def test_the_inputs_come_first_and_compare_with_none(write_run, make_trial):
+    trials = [make_trial(value, "relu") for value in (0.5, 0.7, 0.9)]
+    learned = {"kind": "slaf", "basis": "tent", "degree": 4, "hybrid": 0.0}
+    trials[2].user_attrs["slots"]["inputs"] = learned
+    found = placements_of(read_run(write_run(trials)).mix)
+    assert found.slots == found.shown_slots == ["inputs", "slot 0"]
+    facts, other = found.facts()
+    assert (facts.relu, facts.learned) == ((0.7, 0.5), (0.9,))
+    words = why_in_words(facts, "accuracy", "maximize", "at their end")
+    assert words == (
+        "No activation in 2 of the 3 best trials, and in 2 of all 3. Median validation accuracy at "
+        "their end: 0.6 with none (2 trials), 0.9 with SLAF (1 trial); SLAF did better."
+    )
+    assert (len(other.relu), len(other.learned)) == (3, 0)
+
+
 SUMMARY = {"mean": 0.9, "spread": 0.01, "values": [0.89, 0.91]}
 ARM = {**SUMMARY, "parameters": 1100, "trials": 9, "widths": [12], "slots": ["relu"]}
 ARM["validation"] = SUMMARY

@@ -4,6 +4,7 @@ import pytest
 import torch
 from network_strategies import relu, slaf
 
+from slaf_automl.activations import find_kind
 from slaf_automl.networks import DeployedNetwork, count_cost
 from slaf_automl.report.activations_figure import draw_activations
 from slaf_automl.report.budget_figure import budget_shares, draw_budget
@@ -16,6 +17,15 @@ IMAGE = {"image": (2, 8, 8), "inputs": 128, "outputs": 3}
 NETWORKS = {
     "mlp": Architecture("mlp", 4, 2, (40, 6), (slaf(degree=7), HYBRID), centred_inputs=True),
     "gaps": Architecture("mlp", 3, 1, (5,), (relu("input"),), filled_inputs=(1,)),
+    "inputs": Architecture(
+        "mlp",
+        3,
+        2,
+        (4,),
+        (relu("input"),),
+        input_activation=slaf(basis="tent", degree=4, normaliser="frozen"),
+    ),
+    "fixed": Architecture("mlp", 3, 1, (5,), (find_kind("silu").spec(),)),
     "linked": Architecture("mlp", 4, 2, (6, 6), (slaf(), relu("element")), residual=True),
     "cnn": Architecture("cnn", widths=(4, 6), placement=(slaf(), HYBRID), pooling="max", **IMAGE),
     "resnet": Architecture("resnet", widths=(4, 6), placement=FIVE, blocks=1, **IMAGE),
@@ -53,8 +63,8 @@ def test_every_family(name, built, monkeypatch):
     architecture = NETWORKS[name]
     network, rows = built(architecture)
     found = sample_slots(network, architecture, rows)
-    assert len(found) == len(architecture.placement)
-    for spec, sample in zip(architecture.placement, found, strict=True):
+    assert len(found) == len(architecture.specs)
+    for spec, sample in zip(architecture.specs, found, strict=True):
         low, high = sample["range"]
         assert low <= 0 <= high
         assert sum(sample["inputs"]) == pytest.approx(1, abs=0.05)
@@ -98,3 +108,17 @@ def test_shares_add_up_to_what_is_stored(name, monkeypatch):
     assert all(share.values > 0 for share in shares)
     svg = draw_budget("mix", shares, 10_000).svg
     assert f"mix winner: {stored:,} stored values of 10,000 allowed" in svg
+
+
+def test_a_slot_of_the_inputs_is_seen_in_units_of_its_clip_range(built):
+    architecture = NETWORKS["inputs"]
+    network, rows = built(architecture)
+    slot = network.slots[1]
+    scale, shift = (slot.parts[0].get_buffer(f"input_{word}") for word in ("scale", "shift"))
+    sample = sample_slots(network, architecture, rows)[1]
+    assert (sample["name"], sample["learned"], sample["clipped"]) == ("inputs", 3, True)
+    given = rows * scale + shift
+    inside = ((given > sample["range"][0]) & (given < sample["range"][1])).float().mean()
+    assert inside > 0.97
+    assert sum(sample["inputs"]) == pytest.approx(float(inside), abs=0.02)
+    assert budget_shares(architecture)[0].part == "slot of the inputs"

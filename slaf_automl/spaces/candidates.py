@@ -85,7 +85,7 @@ def build_candidate(
 
 
 def unused_dimensions(file: SpaceFile) -> set[str]:
-    """Return the dimensions that no candidate of the space needs: what they are of is not learned."""
+    """Return the dimensions that no candidate of the space needs, as nothing of it is learned."""
     slots = searches_slaf(file)
     found = set() if slots else {*SHARED, *(f"slot.{name}" for name in SLOT)}
     if not may_learn_inputs(file):

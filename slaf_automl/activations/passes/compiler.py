@@ -27,6 +27,7 @@ SWITCH = "SLAF_AUTOML_KERNELS"
 """Environment variable: `off` keeps to plain PyTorch."""
 
 _SOURCE = Path(__file__).with_name("kernel.cpp")
+_TENTS = Path(__file__).with_name("tents.cpp")
 _REALS = {torch.float32: ("float", "int32_t"), torch.float64: ("double", "int64_t")}
 _OPTIONS = (("-march=native", "-fopenmp"), ("-march=native",), ("-mcpu=native",), ())
 _TIMEOUT = 120.0
@@ -62,6 +63,19 @@ def kernel(degree: int, dtype: torch.dtype) -> Kernel | None:
     defines = (f"-DREAL={real}", f"-DMASK={mask}", f"-DDEGREE={degree}")
     library = compiled_library(_SOURCE, f"{real}{degree}", defines)
     return None if library is None else _bound(library)
+
+
+@functools.cache
+def tent_passes(dtype: torch.dtype) -> tuple[Any, Any] | None:
+    """Return the compiled passes of a line and tents, forward and backward, of any degree.
+
+    None where plain PyTorch must serve; see `kernel`.
+    """
+    if dtype not in _REALS:
+        return None
+    real, _ = _REALS[dtype]
+    library = compiled_library(_TENTS, f"{real}_tents", (f"-DREAL={real}",))
+    return None if library is None else (library.forward, library.backward)
 
 
 def compiled_library(source: Path, name: str, defines: tuple[str, ...]) -> ctypes.CDLL | None:

@@ -1,4 +1,4 @@
-"""Polynomial and ReLU parts of a stack through the compiled passes: two calls for all of them."""
+"""Parts of a stack through the compiled passes: two calls for all of them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from slaf_automl.activations.bases.local import TENT
 from slaf_automl.activations.passes.compiler import Kernel, kernel
 from slaf_automl.activations.passes.fixed import RECTIFIED
 from slaf_automl.activations.passes.form import Form, Source
 from slaf_automl.activations.passes.plan import Plan
+from slaf_automl.activations.passes.tents import serves_tents, tent_plan
 from slaf_automl.activations.stacked.memory import Flow, Memory, Running
 from slaf_automl.activations.stacked.part import Mode, Part, Statistic
 from slaf_automl.errors import ActivationError
@@ -27,8 +29,11 @@ _Backward = ctypes.c_void_p * 11
 def compiles(part: Part, like: Tensor) -> bool:
     """Say whether the compiled passes serve a part on the device and in the dtype of `like`."""
     form = part.form
-    polynomial = form is RECTIFIED or form.basis.polynomial
-    return polynomial and like.device.type == "cpu" and kernel(form.degree, like.dtype) is not None
+    if like.device.type != "cpu":
+        return False
+    if form is RECTIFIED or form.basis.polynomial:
+        return kernel(form.degree, like.dtype) is not None
+    return serves_tents(form, part.sources(Mode.TRAIN), like.dtype)
 
 
 class CompiledParts:
@@ -132,6 +137,8 @@ def _plan_of(
     form: Form, sources: tuple[Source, Source], momentum: float, settle: int, dtype: torch.dtype
 ) -> Plan:
     """Remember what many lanes ask for: a plan takes as long as a step of a lane."""
+    if form.basis is TENT:
+        return tent_plan(form, sources, momentum, settle, dtype)
     found = kernel(form.degree, dtype)
     assert found is not None
     if form is not RECTIFIED:

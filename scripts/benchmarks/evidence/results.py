@@ -1,0 +1,107 @@
+"""Results of cells: one JSON file each while the benchmark runs, one Parquet file of them all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from evidence.cells import Cell, Effort, run_cell
+from slaf_automl import SlafError
+
+FIELDS = {
+    "set": pa.string(),
+    "group": pa.string(),
+    "tuned": pa.bool_(),
+    "budget": pa.int64(),
+    "split": pa.int64(),
+    "arm": pa.string(),
+    "effort": pa.string(),
+    "metric": pa.string(),
+    "direction": pa.string(),
+    "parameters": pa.int64(),
+    "macs": pa.int64(),
+    "validation": pa.list_(pa.float64()),
+    "test": pa.list_(pa.float64()),
+    "linear": pa.float64(),
+    "constant": pa.float64(),
+    "chosen": pa.string(),
+    "widths": pa.list_(pa.int64()),
+    "recipe": pa.string(),
+    "seconds": pa.float64(),
+}
+"""Columns of the Parquet file."""
+
+
+def run_cells(
+    cells: Iterable[Cell], effort: Effort, data: Path, out: Path, workers: int
+) -> Iterator[dict[str, Any]]:
+    """Run the cells that no earlier run finished, several at once; yield each one's row.
+
+    Raises:
+        SlafError: the folder holds results of another effort, or a cell failed.
+    """
+    folder = out / "cells"
+    folder.mkdir(parents=True, exist_ok=True)
+    for row in read_cells(out):
+        if row["arm"] in ("mix", "relu", "silu", "gelu") and row["effort"] != effort.identity:
+            raise SlafError(
+                f"{out} holds results of {row['effort']}",
+                expected=effort.identity,
+                remedy="name another --out",
+            )
+    left = [cell for cell in cells if not _path(folder, cell).exists()]
+    # Spawned: a forked process would share the threads of PyTorch's pool with its parent.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        running = {pool.submit(run_cell, cell, effort, data): cell for cell in left}
+        try:
+            for done in as_completed(running):
+                row = done.result()
+                path = _path(folder, running[done])
+                partial = path.with_suffix(".partial")
+                partial.write_text(json.dumps(row), encoding="utf-8")
+                os.replace(partial, path)
+                yield row
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _path(folder: Path, cell: Cell) -> Path:
+    return folder / f"{cell.name}.json"
+
+
+def read_cells(out: Path) -> list[dict[str, Any]]:
+    """Return the rows of all cells that are finished, in the order of their names."""
+    paths = sorted((out / "cells").glob("*.json"))
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+
+
+def write_results(rows: list[dict[str, Any]], path: Path) -> None:
+    """Write rows as one Parquet file."""
+    columns = {name: [row.get(name) for row in rows] for name in FIELDS}
+    table = pa.table(columns, schema=pa.schema(list(FIELDS.items())))
+    pq.write_table(table, path, compression="zstd")
+
+
+def read_results(path: Path) -> list[dict[str, Any]]:
+    """Read the rows of a Parquet file.
+
+    Raises:
+        SlafError: it is none, or not one of this benchmark.
+    """
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        text = str(error).splitlines()[0]
+        raise SlafError(f"{path}: {text}", expected="a results.parquet of quality.py") from None
+    if missing := [name for name in FIELDS if name not in table.column_names]:
+        raise SlafError(f"{path} has no column {missing[0]!r}", expected="results of quality.py")
+    rows: list[dict[str, Any]] = table.select(list(FIELDS)).to_pylist()
+    return rows

@@ -1,0 +1,133 @@
+"""What the results say of the arms: losses, ranks, and the tests over sets."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from slaf_automl.report.comparison import compared
+
+Losses = dict[str, dict[str, list[float]]]
+"""Set ↦ arm ↦ test loss of each split and seed: RMSE, or the share of wrong classes."""
+
+
+def losses(rows: Sequence[Mapping[str, Any]], budget: int) -> Losses:
+    """Return the losses of one budget; what is the better, the smaller."""
+    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in sorted(rows, key=lambda row: row["split"]):
+        if row["budget"] == budget:
+            sign = row["direction"] == "maximize"
+            found[row["set"]][row["arm"]] += [1 - v if sign else v for v in row["test"]]
+    return {name: dict(arms) for name, arms in found.items()}
+
+
+def relative(loss: float, other: float) -> float:
+    """Return (loss − other)/max(loss, other), 0 where both are 0: from −1 to 1, and symmetric.
+
+    Example:
+        >>> relative(0.9, 1.0), relative(0.0, 0.0)
+        (-0.09999999999999998, 0.0)
+    """
+    larger = max(loss, other)
+    return (loss - other) / larger if larger > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Duel:
+    """Two arms over sets, by the mean loss of each set.
+
+    Args:
+        sets: how many.
+        median: of the relative differences; negative where the first arm is better.
+        p: of Wilcoxon's signed-rank test over the sets (two-sided; Pratt's treatment of zeros).
+        better: sets on which the first has the smaller mean loss.
+        worse: sets on which it has the larger.
+        shown: sets on which it is better, and the seeds show it (p < 0.05).
+        shown_worse: sets on which it is worse, and the seeds show it.
+        by_set: relative difference and p of each set.
+    """
+
+    sets: int
+    median: float
+    p: float
+    better: int
+    worse: int
+    shown: int
+    shown_worse: int
+    by_set: Mapping[str, tuple[float, float]]
+
+
+def duel(found: Losses, first: str, second: str) -> Duel:
+    """Compare two arms on the sets that have both.
+
+    Example:
+        >>> twice = {str(i): {"a": [1.0, 1.1], "b": [2.0, 2.1]} for i in range(6)}
+        >>> duel(twice, "a", "b").better
+        6
+    """
+    by_set = {}
+    for name, arms in found.items():
+        if first in arms and second in arms:
+            pairs = zip(arms[first], arms[second], strict=True)
+            p = float(compared([a - b for a, b in pairs])["p"])
+            means = statistics.fmean(arms[first]), statistics.fmean(arms[second])
+            by_set[name] = (relative(*means), p)
+    values = np.array([value for value, _ in by_set.values()])
+    p = 1.0
+    if len(values) > 1 and values.any():
+        p = float(stats.wilcoxon(values, zero_method="pratt").pvalue)
+    return Duel(
+        sets=len(values),
+        median=float(np.median(values)) if len(values) else 0.0,
+        p=p,
+        better=int((values < 0).sum()),
+        worse=int((values > 0).sum()),
+        shown=sum(v < 0 and q < 0.05 for v, q in by_set.values()),
+        shown_worse=sum(v > 0 and q < 0.05 for v, q in by_set.values()),
+        by_set=by_set,
+    )
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Average ranks of arms over sets (1 is best, ties share their mean).
+
+    Args:
+        average: by arm.
+        sets: how many.
+        friedman: p of Friedman's test that all arms are alike; 1 of fewer than three.
+        critical: Nemenyi's critical difference at 5% (Demšar 2006, JMLR 7, §3.2.2).
+    """
+
+    average: Mapping[str, float]
+    sets: int
+    friedman: float
+    critical: float
+
+
+def ranks(found: Losses, arms: Sequence[str]) -> Ranks:
+    """Rank the arms on the sets that have them all.
+
+    Example:
+        >>> three = {str(i): {"a": [1.0], "b": [2.0], "c": [3.0]} for i in range(5)}
+        >>> round(ranks(three, ["a", "b", "c"]).critical, 3)  # 2.343·√(12/30)
+        1.482
+    """
+    whole = [one for one in found.values() if all(arm in one for arm in arms)]
+    means = np.array([[statistics.fmean(one[arm]) for arm in arms] for one in whole])
+    k, n = len(arms), len(whole)
+    if not n:
+        return Ranks(dict.fromkeys(arms, float("nan")), 0, 1.0, float("nan"))
+    ordered = np.apply_along_axis(stats.rankdata, 1, means)
+    friedman = 1.0
+    if k > 2 and n > 1:
+        friedman = float(stats.friedmanchisquare(*means.T).pvalue)
+    q = float(stats.studentized_range.ppf(0.95, k, np.inf)) / 2**0.5
+    average = dict(zip(arms, ordered.mean(0).tolist(), strict=True))
+    return Ranks(average, n, friedman, q * (k * (k + 1) / (6 * n)) ** 0.5)

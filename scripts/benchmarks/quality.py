@@ -1,0 +1,107 @@
+"""Is the mix better than ReLU at equal size? Many sets, budgets, arms and seeds.
+
+python scripts/benchmarks/quality.py --data-dir DIR [--out runs/quality] [--workers 2]
+python scripts/benchmarks/quality.py --data-dir DIR --quick
+python scripts/benchmarks/quality.py --results FILE.parquet [--plot FILE.svg]
+
+The first runs what docs/evidence.md lays down, cell by cell; stopped, the same command goes on. It
+writes results.parquet and prints the summary, which the last prints again from the file alone.
+--quick takes three sets, one budget and fewer trials: under ten minutes on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import warnings
+from pathlib import Path
+
+from evidence.cells import ARMS, BUDGETS, Cell, Effort
+from evidence.figure import plot_ranks
+from evidence.peers import PEERS
+from evidence.results import read_cells, read_results, run_cells, write_results
+from evidence.sets import every_set
+from evidence.summary import panels, summarise
+from tqdm import tqdm
+
+from slaf_automl import SlafError
+
+QUICK = ("concrete", "kin8nm", "vowel")
+
+
+def cells(options: argparse.Namespace) -> list[Cell]:
+    """Return the cells of a run, those that answer the question first."""
+    sets = every_set(options.data_dir)
+    if options.sets:
+        known = {one.name for one in sets} | {one.group for one in sets}
+        if unknown := sorted(set(options.sets) - known):
+            raise SlafError(f"unknown set {unknown[0]!r}", expected=", ".join(sorted(known)))
+        sets = [one for one in sets if options.sets & {one.name, one.group}]
+    return [
+        Cell(one, budget, split, arm)
+        for split in range(options.splits)
+        for budget in options.budgets
+        for arm in options.arms
+        for one in sets
+    ]
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data-dir", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("runs/quality"))
+    parser.add_argument("--sets", nargs="+", default=[], help="names or groups; all by default")
+    parser.add_argument("--budgets", nargs="+", type=int, default=list(BUDGETS))
+    parser.add_argument("--arms", nargs="+", choices=[*ARMS, *PEERS], default=list(ARMS))
+    parser.add_argument("--splits", type=int, default=1, help="outer splits of each set")
+    parser.add_argument("--trials", type=int, default=32)
+    parser.add_argument("--confirmations", type=int, default=8)
+    parser.add_argument("--space", default="mlp")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--quick", action="store_true", help="three sets, 1,000 values, 8 trials")
+    parser.add_argument("--results", type=Path, help="print the summary of this file, run nothing")
+    parser.add_argument("--plot", type=Path, help="draw the average ranks to this file")
+    options = parser.parse_args()
+    options.sets = set(options.sets)
+    if options.quick:
+        options.sets, options.budgets, options.trials = set(QUICK), [1_000], 8
+        options.confirmations, options.out = 6, options.out.with_name("quality_quick")
+    if options.results is None and options.data_dir is None:
+        parser.error("--data-dir is missing, or --results")
+    return options
+
+
+def main() -> int:
+    options = parse()
+    if options.results is not None:
+        rows = read_results(options.results)
+    else:
+        effort = Effort(options.trials, options.confirmations, options.space)
+        wanted = cells(options)
+        began, spent = time.monotonic(), 0.0
+        done = run_cells(wanted, effort, options.data_dir, options.out, options.workers)
+        with tqdm(total=len(wanted), unit="cell", disable=None) as bar:
+            for row in done:
+                bar.update()
+                spent += row["seconds"]
+        rows = read_cells(options.out)
+        write_results(rows, options.out / "results.parquet")
+        print(
+            f"{len(rows)} cells; this run {spent / 3600:.2f} hours of work in "
+            f"{(time.monotonic() - began) / 60:.0f} minutes"
+        )
+        print(f"results: {options.out / 'results.parquet'}")
+    print(summarise(rows))
+    if options.plot is not None:
+        plot_ranks(panels(rows), options.plot)
+        print(f"plot: {options.plot}")
+    return 0
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    try:
+        sys.exit(main())
+    except SlafError as error:
+        sys.exit(str(error))

@@ -170,7 +170,7 @@ class Conclusion:
             trials=count,
             slots=tuple(slot_in_words(spec) for spec in candidate.architecture.placement),
             widths=candidate.architecture.widths,
-            learned="slaf" in candidate.architecture.kinds,
+            learned=any(spec.kind == "slaf" for spec in candidate.architecture.specs),
             validation=tuple(_known(n.validation) for n in networks),
         )
         return ArmWinner(candidate, trial.number, networks, figures)

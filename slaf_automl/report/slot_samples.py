@@ -40,7 +40,7 @@ def sample_slots(
         rows: raw features `(N, inputs)`; of many the first 2,048 serve, of images 128.
 
     Returns:
-        A document for each slot, that of the inputs last: `name`, `kind`, `slot` in words,
+        A document for each slot, that of the inputs first: `name`, `kind`, `slot` in words,
         `channels`, `learned`, `clipped` (to ±1),
         `range` (of the inputs, but for a thousandth at each end), `inputs` (a share of all
         inputs for each of 40 equal parts of it), `shown` (channels) and `functions` (their
@@ -54,10 +54,11 @@ def sample_slots(
     if architecture.input_activation is not None:
         names.append("inputs")
     slots = zip(names, architecture.specs, cores, given, channels, strict=True)
-    return [
+    found = [
         {"name": name, **_sample(spec, core, inputs, count)}
         for name, spec, core, inputs, count in slots
     ]
+    return sorted(found, key=lambda sample: sample["name"] != "inputs")
 
 
 def _core(slot: nn.Module) -> nn.Module:

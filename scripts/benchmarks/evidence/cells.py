@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import optuna
 import torch
 
 import slaf_automl
@@ -68,6 +70,8 @@ class Effort:
 def run_cell(cell: Cell, effort: Effort, folder: Path) -> dict[str, Any]:
     """Search, confirm, read the test rows once; return the row of results."""
     torch.set_num_threads(1)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.simplefilter("ignore")
     data = read_set(cell.set, folder, cell.split)
     began = time.perf_counter()
     figures = _peer(cell, data, effort) if cell.arm in PEERS else _arm(cell, data, effort)

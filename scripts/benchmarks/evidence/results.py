@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evidence.cells import Cell, Effort, run_cell
+from evidence.cells import ARMS, Cell, Effort, run_cell
 from slaf_automl import SlafError
+from slaf_automl.errors import BudgetError
 
 FIELDS = {
     "set": pa.string(),
@@ -51,7 +52,7 @@ def run_cells(
     folder = out / "cells"
     folder.mkdir(parents=True, exist_ok=True)
     for row in read_cells(out):
-        if row["arm"] in ("mix", "relu", "silu", "gelu") and row["effort"] != effort.identity:
+        if row["arm"] in ARMS and row["effort"] != effort.identity:
             raise SlafError(
                 f"{out} holds results of {row['effort']}",
                 expected=effort.identity,
@@ -63,7 +64,9 @@ def run_cells(
         running = {pool.submit(run_cell, cell, effort, data): cell for cell in left}
         try:
             for done in as_completed(running):
-                row = done.result()
+                row = _row(done, running[done])
+                if row is None:
+                    continue
                 path = _path(folder, running[done])
                 partial = path.with_suffix(".partial")
                 partial.write_text(json.dumps(row), encoding="utf-8")
@@ -71,6 +74,17 @@ def run_cells(
                 yield row
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _row(done: Future[dict[str, Any]], cell: Cell) -> dict[str, Any] | None:
+    """Return the row of a cell; None, and a line, where a peer has no network so small."""
+    try:
+        return done.result()
+    except BudgetError as error:
+        if cell.arm in ARMS:
+            raise
+        print(f"{cell.name}: {error}", flush=True)
+        return None
 
 
 def _path(folder: Path, cell: Cell) -> Path:

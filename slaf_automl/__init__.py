@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from slaf_automl.export import load
     from slaf_automl.front import Front, search_front
     from slaf_automl.networks.slots import deploy_slots, find_slots, replace, sensitivity_order
+    from slaf_automl.report.document import write_report
     from slaf_automl.spaces import SearchSpace
     from slaf_automl.spec import (
         ActivationSpec,
@@ -45,6 +46,7 @@ _HOMES = {
     "find_slots": "networks.slots",
     "replace": "networks.slots",
     "sensitivity_order": "networks.slots",
+    "write_report": "report.document",
     "SearchSpace": "spaces",
     "ActivationSpec": "spec",
     "Architecture": "spec",
@@ -88,6 +90,7 @@ __all__ = [
     "search",
     "search_front",
     "sensitivity_order",
+    "write_report",
 ]
 
 

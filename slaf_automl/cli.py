@@ -1,4 +1,4 @@
-"""The command line: `slaf-automl search | front | export | predict | spaces`.
+"""The command line: `slaf-automl search | front | report | dashboard | export | predict | spaces`.
 
 Exit status 0 on success, 2 with one line on standard error for anything the user can mend, 130
 after a third Ctrl-C.
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from jsonargparse import ActionYesNo, ArgumentParser, Namespace
 
+from slaf_automl import cli_report
 from slaf_automl.errors import SlafError
 from slaf_automl.files import cannot_write, make_folder, write_bytes
 
@@ -75,6 +76,8 @@ def _parser() -> ArgumentParser:
     commands = parser.add_subcommands(required=True, dest="command")
     commands.add_subcommand("search", _search_parser(), help="search, confirm and export")
     commands.add_subcommand("front", _front_parser(), help="trade the metric for size")
+    for name, shown in cli_report.COMMANDS.items():
+        commands.add_subcommand(name, shown.build(_Parser()), help=shown.help)
     commands.add_subcommand("export", _export_parser(), help="write a found model as one file")
     commands.add_subcommand("predict", _predict_parser(), help="predict the rows of a file")
     commands.add_subcommand("spaces", _spaces_parser(), help="list search spaces, or show one")
@@ -292,6 +295,7 @@ def _spaces(options: Namespace) -> None:
 _COMMANDS: dict[str, Callable[[Namespace], None]] = {
     "search": _search,
     "front": _front,
+    **{name: shown.run for name, shown in cli_report.COMMANDS.items()},
     "export": _export,
     "predict": _predict,
     "spaces": _spaces,

@@ -22,6 +22,7 @@ from slaf_automl.report import (
     paired_difference,
     slot_in_words,
 )
+from slaf_automl.report.figure_data import arm_data, read_figure_data, write_figure_data
 from slaf_automl.report.verdict import SCHEMA
 from slaf_automl.spec import Budget, Candidate
 from slaf_automl.training import TableData
@@ -89,7 +90,8 @@ class Conclusion:
         seeds = [derive_seed(self.seed, "confirmation", i) for i in range(self.confirmations)]
         decision = self._decision(chosen, seeds)
         metrics = self._standing(decision)
-        if metrics is not None and (bundle := self._standing_bundle()) is not None:
+        bundle = None if metrics is None else self._standing_bundle()
+        if bundle is not None and read_figure_data(self.run.folder, decision) is not None:
             return bundle
         winners = [self._confirm(arm, trial, count, seeds) for arm, trial, count in chosen]
         mix, relu = winners[0], winners[1] if len(winners) > 1 else None
@@ -97,6 +99,9 @@ class Conclusion:
         name = choose_winner(mix.figures, relu.figures if relu else None, better)
         winner = mix if relu is None or name == mix.figures.name else relu
         exported = self._export_network(winner)
+        self._write_figures(decision, winners, winner, exported)
+        if bundle is not None:
+            return bundle
         # Written down before the test rows are opened.
         validation = {w.figures.name: list(w.figures.validation) for w in winners}
         write_json(
@@ -165,30 +170,55 @@ class Conclusion:
             trials=count,
             slots=tuple(slot_in_words(spec) for spec in candidate.architecture.placement),
             widths=candidate.architecture.widths,
-            learned="slaf" in candidate.architecture.kinds,
+            learned=any(spec.kind == "slaf" for spec in candidate.architecture.specs),
             validation=tuple(_known(n.validation) for n in networks),
         )
         return ArmWinner(candidate, trial.number, networks, figures)
 
     def _export_network(self, winner: ArmWinner) -> ConfirmedNetwork:
         """Return the seed with the best validation, or the refit on all rows but the test's."""
-        better = self.confirmer.metric.better
-        whole = [network for network in winner.networks if network.finite]
-        if not whole:
+        best = self._best(winner)
+        if best is None:
             raise StudyError(
                 f"the winner of arm {winner.figures.name!r} diverged with every fresh seed",
                 remedy="lower the learning rates of the space, or make more trials",
             )
-        best = whole[0]
-        for network in whole[1:]:
-            if better(_known(network.validation), _known(best.validation)):
-                best = network
         if not self.refit:
             return best
         epochs = sorted(n.epochs for n in winner.networks)[len(winner.networks) // 2]
         seed = derive_seed(self.seed, "refit")
         again = self.confirmer.refit(winner.candidate, seed, max(1, epochs))
         return again if again.finite else best
+
+    def _best(self, winner: ArmWinner) -> ConfirmedNetwork | None:
+        """Return the seed with the best validation, None if all diverged."""
+        better = self.confirmer.metric.better
+        best: ConfirmedNetwork | None = None
+        for network in winner.networks:
+            if network.finite and (
+                best is None or better(_known(network.validation), _known(best.validation))
+            ):
+                best = network
+        return best
+
+    def _write_figures(
+        self,
+        decision: dict[str, Any],
+        winners: list[ArmWinner],
+        winner: ArmWinner,
+        exported: ConfirmedNetwork,
+    ) -> None:
+        """Write what a report draws and could not find once the data are gone."""
+        arms = {}
+        for one in winners:
+            shown = exported if one is winner else self._best(one)
+            arms[one.figures.name] = arm_data(
+                one.candidate,
+                None if shown is None else shown.network,
+                self.data.validation[0],
+                [(network.seed, network.epochs, network.curve) for network in one.networks],
+            )
+        write_figure_data(self.run.folder, decision, arms)
 
     def _open_test(
         self, winners: list[ArmWinner], winner: ArmWinner, exported: ConfirmedNetwork

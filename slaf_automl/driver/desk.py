@@ -15,7 +15,18 @@ from slaf_automl.driver.progress import ProgressLine, Standing
 from slaf_automl.driver.sampling import seeded_sampler
 from slaf_automl.driver.seeds import derive_seed
 from slaf_automl.errors import StudyError
-from slaf_automl.spec import Candidate, Evaluator, Job, Report, TrialResult
+from slaf_automl.spec import (
+    ActivationSpec,
+    Architecture,
+    Candidate,
+    Evaluator,
+    Job,
+    Report,
+    TrialResult,
+)
+
+SLOTS = "slots"
+"""Trial attribute, for reports: what fills each slot; see `shown_slots`."""
 
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 _COUNTED = (*_FINISHED, TrialState.RUNNING)
@@ -181,6 +192,7 @@ class Driver:
         trial.set_user_attr(SEED, seed)
         candidate = arm.suggest(trial)
         trial.set_user_attr("parameters", self._parameters(candidate))
+        trial.set_user_attr(SLOTS, shown_slots(candidate.architecture))
         self._running[arm.name, trial.number] = trial
         kept = [self._checkpoint(arm.name, n) for n in self._lineage(arm.name, trial.number)]
         resumable = next((path for path in kept if path.exists()), None)
@@ -214,3 +226,21 @@ class Driver:
                 else Standing(arm.name, best.values[0], best.user_attrs["parameters"])
             )
         self._progress.update(sum(len(a.finished()) for a in self._arms.values()), standings)
+
+
+def shown_slots(architecture: Architecture) -> dict[str, dict[str, Any]]:
+    """Return what differs from slot to slot, by the slot's name; that of the inputs comes first.
+
+    Example:
+        >>> relu = ActivationSpec("relu", {"normaliser": "none"})
+        >>> shown_slots(Architecture("mlp", 4, 3, (5, 5), (relu, relu)))
+        {'slot 0': {'kind': 'relu'}, 'slot 1': {'kind': 'relu'}}
+    """
+    inputs = architecture.input_activation
+    shown = {} if inputs is None else {"inputs": _shown(inputs)}
+    return shown | {f"slot {i}": _shown(spec) for i, spec in enumerate(architecture.placement)}
+
+
+def _shown(spec: ActivationSpec) -> dict[str, Any]:
+    own = {name: spec.parameters.get(name) for name in ("basis", "degree", "hybrid")}
+    return {"kind": spec.kind, **{name: value for name, value in own.items() if value is not None}}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from slaf_automl.networks.families import layout
-from slaf_automl.report import budget_in_words, costs_in_words, result_table
+from slaf_automl.report import budget_in_words, costs_in_words, result_table, slot_in_words
 from slaf_automl.spec import Candidate, DataInfo
 
 _SHOWN = 12
@@ -18,11 +18,14 @@ def model_card(candidate: Candidate, info: DataInfo, metrics: Mapping[str, Any])
     features = ", ".join(f"`{name}`" for name in info.features[:_SHOWN])
     if len(info.features) > _SHOWN:
         features += f" and {len(info.features) - _SHOWN} more (see `candidate.json`)"
+    words = [*metrics[metrics["winner"]]["slots"]]
+    names = [str(i) for i in range(len(words))]
+    if architecture.input_activation is not None:
+        names.append("inputs")
+        words.append(slot_in_words(architecture.input_activation))
     slots = "\n".join(
-        f"| {i} | {step.channels} | {slot} |"
-        for i, (step, slot) in enumerate(
-            zip(layout(architecture).slots(), metrics[metrics["winner"]]["slots"], strict=True)
-        )
+        f"| {name} | {step.channels} | {slot} |"
+        for name, step, slot in zip(names, layout(architecture).slots(), words, strict=True)
     )
     budget = budget_in_words(metrics).removesuffix(" parameters")
     outputs = "the target value" if info.task == "regression" else "logits"

@@ -19,7 +19,7 @@ class BestWeights(Callback):
     """Keeps the weights of the epoch with the best validation metric, in memory.
 
     Ties go to the lower validation loss. With a patience, training ends after so many epochs
-    without a better one. The state travels in checkpoints.
+    without a better one. It notes what each epoch came to. The state travels in checkpoints.
     """
 
     def __init__(self, metric: MetricKind, patience: int | None) -> None:
@@ -29,6 +29,7 @@ class BestWeights(Callback):
         self.epoch = 0
         self.provisional = False
         self.weights: dict[str, Tensor] = {}
+        self.curve: list[list[float]] = []
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Compare this epoch's validation with the best so far."""
@@ -39,6 +40,7 @@ class BestWeights(Callback):
         self.provisional = rectified
         value = float(trainer.callback_metrics[f"val_{self.metric.name}"])
         loss = float(trainer.callback_metrics["val_loss"])
+        self.curve.append([value, float(trainer.callback_metrics["train_loss"])])
         tied = value == self.value and loss < self.loss
         if math.isfinite(loss) and (tied or self.metric.better(value, self.value)):
             self.value, self.loss, self.epoch = value, loss, trainer.current_epoch + 1
@@ -49,7 +51,8 @@ class BestWeights(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as plain values and tensors."""
-        return {n: getattr(self, n) for n in ("value", "loss", "epoch", "weights", "provisional")}
+        names = ("value", "loss", "epoch", "weights", "provisional", "curve")
+        return {name: getattr(self, name) for name in names}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take a checkpoint's state."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -17,6 +18,7 @@ from slaf_automl.files import read_json, write_bytes, write_json
 from slaf_automl.networks import DeployedNetwork
 from slaf_automl.spec import Candidate, dumps
 from slaf_automl.training.baselines import constant_value
+from slaf_automl.training.curve import Curve, EpochFigures
 from slaf_automl.training.data import TableData, TensorBatches
 from slaf_automl.training.fit import Fit, Supervision, fit
 from slaf_automl.training.metrics import MetricKind, evaluate
@@ -37,12 +39,14 @@ class ConfirmedNetwork:
             was trained on them.
         epochs: epochs until its best validation.
         network: the deployed network.
+        curve: what each epoch came to; empty of one that an older version trained.
     """
 
     seed: int
     validation: float | None
     epochs: int
     network: DeployedNetwork
+    curve: Curve = field(default_factory=list)
 
     @property
     def finite(self) -> bool:
@@ -124,7 +128,12 @@ class Confirmer:
 
     def _keep(self, path: Path, found: ConfirmedNetwork) -> None:
         write_bytes(path.with_suffix(".safetensors"), save(found.network.state_dict()))
-        notes = {"seed": found.seed, "validation": found.validation, "epochs": found.epochs}
+        notes = {
+            "seed": found.seed,
+            "validation": found.validation,
+            "epochs": found.epochs,
+            "curve": [[v if math.isfinite(v) else None for v in epoch] for epoch in found.curve],
+        }
         write_json(path.with_suffix(".json"), notes)
 
     def _read(self, path: Path, candidate: Candidate) -> ConfirmedNetwork | None:
@@ -133,7 +142,13 @@ class Confirmer:
         try:
             notes = read_json(path.with_suffix(".json"))
             network.load_state_dict(load_file(path.with_suffix(".safetensors")))
-            return ConfirmedNetwork(notes["seed"], notes["validation"], notes["epochs"], network)
+            curve = [
+                EpochFigures(*(math.nan if v is None else v for v in epoch))
+                for epoch in notes.get("curve", [])
+            ]
+            return ConfirmedNetwork(
+                notes["seed"], notes["validation"], notes["epochs"], network, curve
+            )
         except (SlafError, OSError, SafetensorError, RuntimeError, KeyError, TypeError):
             return None
 
@@ -161,7 +176,7 @@ class Confirmer:
             )
         network = trained.module.deployed()
         validation = None if train else self.value(network, self.data.validation)
-        return ConfirmedNetwork(seed, validation, trained.best_epoch, network)
+        return ConfirmedNetwork(seed, validation, trained.best_epoch, network, list(trained.curve))
 
     def _all_rows(self, candidate: Candidate, seed: int) -> TensorBatches:
         pairs = zip(self.data.training, self.data.validation, strict=True)

@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -19,6 +19,7 @@ from slaf_automl.spec import Candidate, TrialResult
 from slaf_automl.spec.codec import require_integer
 from slaf_automl.training.baselines import constant_value
 from slaf_automl.training.callbacks import BestWeights, DivergenceGuard, Rungs, StopWhenAsked
+from slaf_automl.training.curve import Curve, EpochFigures
 from slaf_automl.training.data import TableData, TensorBatches
 from slaf_automl.training.heap import kept_heap
 from slaf_automl.training.metrics import find_metric
@@ -33,11 +34,13 @@ class Fit:
         module: the module at its best epoch, in evaluation mode on the CPU.
         result: how it ended; `value` is the best validation metric.
         best_epoch: epochs trained when that value was reached.
+        curve: what each epoch came to.
     """
 
     module: SlafModule
     result: TrialResult
     best_epoch: int
+    curve: Curve = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,8 @@ def fit(
         diverged=guard.diverged,
         seconds=time.monotonic() - began,
     )
-    return Fit(module.cpu().eval().pruned(), result, best.epoch)
+    curve = [EpochFigures(*epoch) for epoch in best.curve]
+    return Fit(module.cpu().eval().pruned(), result, best.epoch, curve)
 
 
 def require_accelerator(name: str) -> None:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+from slaf_automl.activations import find_kind
 from slaf_automl.export.card import model_card
 from slaf_automl.report import result_table
 
@@ -50,3 +51,14 @@ def test_card_cuts_a_long_list_of_features(exported):
     assert "`f11` and 3 more (see `candidate.json`)" in card
     assert "`f12`" not in card
     assert "more (see" not in (case.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+
+
+def test_card_names_the_activation_of_the_inputs(exported):
+    case = exported("iris")
+    candidate = case.bundle.candidate
+    spec = find_kind("slaf").spec(basis="tent", degree=4, normaliser="frozen")
+    architecture = replace(candidate.architecture, input_activation=spec)
+    recipe = replace(candidate.recipe, routine="joint")
+    learned = replace(candidate, architecture=architecture, recipe=recipe)
+    card = model_card(learned, case.data.info, case.bundle.metrics)
+    assert "| inputs | 4 | slaf tent 4, frozen-normalised |" in card

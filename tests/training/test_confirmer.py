@@ -67,11 +67,13 @@ def test_networks_in_the_folder_are_not_trained_again(data, tmp_path):
     again = Notes(data, tmp_path, never).confirmer.confirm("mix", candidate, SEEDS)
     for one, other in zip(first, again, strict=True):
         assert same_state(one.network, other.network)
-        assert (one.seed, one.validation, one.epochs) == (
+        assert (one.seed, one.validation, one.epochs, one.curve) == (
             other.seed,
             other.validation,
             other.epochs,
+            other.curve,
         )
+        assert len(one.curve) == candidate.recipe.epochs
 
 
 @pytest.mark.parametrize("change", ["candidate", "seed", "refit"])

@@ -193,7 +193,8 @@ class FakeTrainer:
 
     def end_epoch(self, callback, module, value, loss):
         self.current_epoch += 1
-        self.callback_metrics = {"val_accuracy": value, "val_loss": loss}
+        metrics = {"val_accuracy": value, "val_loss": loss, "train_loss": 1.0}
+        self.callback_metrics = metrics
         callback.on_train_epoch_end(self, module)
 
 

@@ -95,4 +95,5 @@ class _Runs:
         seconds = time.monotonic() - self.began
         result = TrialResult(state, standing.value, standing.epoch, standing.diverged, seconds)
         module = self.population.unstack(standing.name, best=True)
-        self.fits[standing.name] = Fit(module.cpu().eval().pruned(), result, standing.best_epoch)
+        fit = Fit(module.cpu().eval().pruned(), result, standing.best_epoch, list(standing.curve))
+        self.fits[standing.name] = fit

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from slaf_automl.networks import count_cost
+from slaf_automl.training.curve import EpochFigures
 from slaf_automl.training.population.lane import Lane
 from slaf_automl.training.population.losses import Objective
 from slaf_automl.training.population.rows import Batch
@@ -75,13 +76,24 @@ class Group(ABC):
         lane: Lane,
         value: float,
         loss: float,
+        trained: float,
         state: Callable[[], dict[str, Tensor]],
         *,
         finite: bool,
     ) -> None:
-        """Count a lane's epoch, and keep its values if they are the best."""
+        """Count a lane's epoch, and keep its values if they are the best.
+
+        Args:
+            lane: the lane.
+            value: its validation metric.
+            loss: its validation loss.
+            trained: the mean loss of its training steps.
+            state: () ↦ copies of its values.
+            finite: whether all its losses were.
+        """
         lane.diverged |= not finite
         lane.epoch += 1
+        lane.curve.append(EpochFigures(value, trained))
         rectified = lane.course.projected_at >= lane.epoch * lane.course.steps
         metric = self.objective.metric
         lane.best.take(metric, value, loss, lane.epoch, state, rectified=rectified)

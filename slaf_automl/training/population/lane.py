@@ -15,6 +15,7 @@ from slaf_automl.activations.statistics import RunningMoments
 from slaf_automl.activations.warm_start import rectify
 from slaf_automl.networks import Network
 from slaf_automl.spec import Candidate
+from slaf_automl.training.curve import Curve, EpochFigures
 from slaf_automl.training.metrics import MetricKind
 from slaf_automl.training.population.schedule import Course
 
@@ -78,6 +79,7 @@ class Lane:
         best: its best epoch.
         diverged: whether a value stopped being finite.
         moments: first and second moments of AdamW by parameter name; empty before the first step.
+        curve: what each epoch came to.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Lane:
     best: Best = field(default_factory=Best)
     diverged: bool = False
     moments: tuple[dict[str, Tensor], dict[str, Tensor]] = field(default_factory=lambda: ({}, {}))
+    curve: Curve = field(default_factory=list)
 
     @property
     def depth(self) -> int:
@@ -126,6 +129,7 @@ class Lane:
             "network": {n: t.clone() for n, t in self.network.state_dict().items()},
             "first": dict(self.moments[0]),
             "second": dict(self.moments[1]),
+            "curve": [list(epoch) for epoch in self.curve],
             "best": {
                 "value": best.value,
                 "loss": best.loss,
@@ -156,6 +160,7 @@ class Lane:
             diverged=bool(state["diverged"]),
             best=Best(**state["best"]),
             moments=(dict(state["first"]), dict(state["second"])),
+            curve=[EpochFigures(*epoch) for epoch in state.get("curve", [])],
         )
         lane.network.load_state_dict(state["network"])
         lane.mark(lane.network)

@@ -63,7 +63,7 @@ class SingleGroup(Group):
             (self._flat, self._gradients, first, second),
             compiled=compiled,
         )
-        self._finite = True
+        self._losses: list[Tensor] = []
         self._ended = False
 
     def _flatten(self) -> None:
@@ -101,7 +101,7 @@ class SingleGroup(Group):
     def begin_epoch(self) -> None:
         """Lay out the rates and stages of the next epoch."""
         super().begin_epoch()
-        self._finite, self._ended = True, False
+        self._losses, self._ended = [], False
 
     def step(self, index: int, drawn: Drawn) -> Tensor:
         """Train on a batch; see `Group`. A lane that diverged keeps still."""
@@ -126,7 +126,7 @@ class SingleGroup(Group):
         if size:
             shrink_elements(self.network, size)
         loss = loss.detach()
-        self._finite = self._finite and bool(torch.isfinite(loss))
+        self._losses.append(loss)
         return loss
 
     @torch.no_grad()
@@ -155,9 +155,10 @@ class SingleGroup(Group):
             lane.diverged = True
             return unknown
         losses = self.objective.losses(outputs, y[None])
-        finite = self._finite and bool(torch.isfinite(losses))
+        trained = torch.cat(self._losses)
+        finite = bool(torch.isfinite(trained).all()) and bool(torch.isfinite(losses))
         (value,), loss = self.objective.metrics(outputs, y), float(losses)
-        self._end_epoch_of(lane, value, loss, self._state, finite=finite)
+        self._end_epoch_of(lane, value, loss, float(trained.mean()), self._state, finite=finite)
         return losses
 
     def _state(self) -> dict[str, Tensor]:

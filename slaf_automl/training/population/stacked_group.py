@@ -97,13 +97,15 @@ class StackedGroup(Group):
         x, y = validation
         outputs = self.stack.evaluate(x, chunk)
         losses = self.objective.losses(outputs, y.expand(len(self.lanes), *y.shape))
-        finite = torch.isfinite(torch.stack(self._losses)).all(0) & torch.isfinite(losses)
+        trained = torch.stack(self._losses)
+        finite = torch.isfinite(trained).all(0) & torch.isfinite(losses)
         diverged = self.stack.diverged()
-        for k, (lane, value, loss, good) in enumerate(
+        for k, (lane, value, loss, mean, good) in enumerate(
             zip(
                 self.lanes,
                 self.objective.metrics(outputs, y),
                 losses.tolist(),
+                trained.mean(0).tolist(),
                 finite.tolist(),
                 strict=True,
             )
@@ -112,7 +114,7 @@ class StackedGroup(Group):
                 lane.diverged = True
                 continue  # Alone it would have ended within the epoch.
             state = functools.partial(self.stack.storage.state, k)
-            self._end_epoch_of(lane, value, loss, state, finite=good)
+            self._end_epoch_of(lane, value, loss, mean, state, finite=good)
         return losses
 
     def unload(self, wanted: Callable[[Lane], bool] = lambda lane: True) -> None:

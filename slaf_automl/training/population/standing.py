@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from slaf_automl.training.curve import Curve
 from slaf_automl.training.metrics import MetricKind
 from slaf_automl.training.population.lane import Lane
 
@@ -20,6 +21,7 @@ class Standing:
         best_epoch: epochs trained when that value was reached.
         finished: its training is over: all epochs, out of patience, or diverged.
         diverged: a value stopped being finite.
+        curve: what each epoch came to.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Standing:
     best_epoch: int
     finished: bool
     diverged: bool
+    curve: Curve = field(default_factory=list, compare=False, repr=False)
 
     @staticmethod
     def of(lane: Lane, metric: MetricKind, constant: float) -> Standing:
@@ -46,4 +49,5 @@ class Standing:
             lane.best.epoch,
             lane.finished,
             lane.diverged,
+            lane.curve,
         )

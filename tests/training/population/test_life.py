@@ -126,6 +126,10 @@ def test_one_lane_goes_on_in_another_population(data, candidates):
     trained(other)
     trained(population)
     assert_near(other.unstack("again"), population.unstack("3"), 1e-8)
+    curves = [other.standing("again").curve, population.standing("3").curve]
+    assert len(curves[0]) == len(curves[1]) == candidates[3].recipe.epochs
+    for one, the_other in zip(*curves, strict=True):
+        assert tuple(one) == pytest.approx(tuple(the_other), rel=1e-6)
 
 
 def test_saving_changes_nothing(data, candidates):

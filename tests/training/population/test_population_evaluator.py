@@ -128,6 +128,19 @@ def test_seeds_at_once_are_fits_alone(data):
         assert torch.allclose(one.module(x), alone.module(x), rtol=1e-3, atol=1e-4)
 
 
+def test_every_epoch_is_noted(data):
+    candidate = make_candidate(data, epochs=4)
+    together = fit_seeds(candidate, data, [3, 11], metric="rmse", accelerator="cpu")
+    for seed, one in zip((3, 11), together, strict=True):
+        alone = fit(candidate, data, seed=seed, metric="rmse", accelerator="cpu")
+        for trained in (one, alone):
+            assert len(trained.curve) == 4
+            best = trained.curve[trained.best_epoch - 1].value
+            assert best == pytest.approx(trained.result.value)
+            assert best == min(epoch.value for epoch in trained.curve)
+        assert tuple(one.curve[0]) == pytest.approx(tuple(alone.curve[0]), rel=1e-2)
+
+
 def test_seeds_at_once_stop_when_asked(data):
     candidate = make_candidate(data, epochs=50)
     fits = fit_seeds(candidate, data, [1, 2], metric="rmse", stopping=lambda: True)

@@ -121,7 +121,7 @@ def _arm(cell: Cell, data: TableData, effort: Effort) -> dict[str, Any]:
 
 def _peer(cell: Cell, data: TableData, effort: Effort) -> dict[str, Any]:
     found = PEERS[cell.arm](data, cell.budget, effort.trials, effort.confirmations, cell.split)
-    classes = data.info.task == "classification"
+    classes = data.info.task != "regression"
     return {
         "metric": "accuracy" if classes else "rmse",
         "direction": "maximize" if classes else "minimize",

@@ -125,10 +125,12 @@ def read_set(one: BenchmarkSet, folder: Path, split: int) -> TableData:
 def inner_rows(data: TableData, split: int) -> TableData:
     """Return the training and validation rows alone, split once more: what tuning may see."""
     x, y = (torch.cat(parts) for parts in zip(data.training, data.validation, strict=True))
-    target = y.double().numpy()
-    if data.info.task == "classification":
-        target = np.array([str(data.info.classes[int(i)]) for i in y])
-    return TableData.load((x.double().numpy(), target), task=data.info.task, split=split)
+    if data.info.task == "regression":
+        return TableData.load(
+            (x.double().numpy(), y.double().numpy()), split=split, task="regression"
+        )
+    labels = np.array([str(data.info.classes[int(i)]) for i in y])
+    return TableData.load((x.double().numpy(), labels), split=split, task="classification")
 
 
 def _points(name: str, folder: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -5,4 +5,4 @@
 extras=""
 . "$(dirname "$0")/setup.sh"
 exec "$venv/bin/slaf-automl" search sklearn:digits --budget 5000 --trials 24 \
-    --out "$root/runs/quickstart" "$@"
+    --latency --out "$root/runs/quickstart" "$@"

@@ -80,6 +80,7 @@ def search(
     control: bool = True,
     confirmations: int = 8,
     refit: bool = False,
+    latency: bool = False,
     timeout: float | None = None,
     storage: str | None = None,
     accelerator: str = "auto",
@@ -114,6 +115,7 @@ def search(
         control: run the all-ReLU arm; without it no gain is claimed.
         confirmations: fresh seeds each winner is trained with.
         refit: train the winner once more on training and validation rows before exporting it.
+        latency: time both winners in onnxruntime, side by side; some two seconds.
         timeout: seconds after which the search concludes with what it has.
         storage: an Optuna storage URL; None keeps a journal file in the run folder.
         accelerator: Lightning's word for the device.
@@ -147,6 +149,7 @@ def search(
         quiet=not progress,
         say=log or (lambda text: None),
         folds=folds,
+        latency=latency,
     )
     plan.space.distributions(table.info, plan.budget)  # Refuses a budget that is too small.
     require_accelerator(accelerator)

@@ -93,6 +93,7 @@ def _search_parser() -> ArgumentParser:
     add("--control", action=yes_no, default=True, help="search the all-ReLU arm too")
     add("--confirmations", type=int, default=8, help="fresh seeds each winner is trained with")
     add("--refit", action="store_true", help="train the winner on validation rows too, then export")
+    add("--latency", action="store_true", help="time both winners in onnxruntime")
     add("--folds", type=int | None, help="train candidates on so many folds: for small tables")
     add("--storage", type=str | None, help="Optuna storage URL (default: a file in the run folder)")
     add("--accelerator", type=str, default="auto", help="Lightning's word: auto, cpu, gpu, …")

@@ -12,6 +12,8 @@ from slaf_automl.driver import Arm, RunFolder, derive_seed
 from slaf_automl.errors import BundleError, SlafError, StudyError
 from slaf_automl.export import Bundle, read_bundle, write_bundle
 from slaf_automl.export.bundle import FILES
+from slaf_automl.export.latency import latencies
+from slaf_automl.export.onnx import to_onnx
 from slaf_automl.files import read_json, write_json
 from slaf_automl.networks import count_cost
 from slaf_automl.report import (
@@ -64,6 +66,7 @@ class Conclusion:
         seed: the search's seed; confirmation seeds derive from it.
         confirmations: how many fresh seeds.
         refit: whether the winner is trained once more on training and validation rows.
+        latency: whether both winners are timed in onnxruntime.
     """
 
     run: RunFolder
@@ -75,6 +78,7 @@ class Conclusion:
     seed: int
     confirmations: int
     refit: bool
+    latency: bool = False
 
     def conclude(self) -> Bundle:
         """Confirm, decide, open the test rows, export; return the bundle in the run folder.
@@ -109,12 +113,27 @@ class Conclusion:
             {**decision, "winner": name, "validation": validation, "exported": exported.seed},
         )
         if metrics is None:
-            metrics = self._open_test(winners, winner, exported)
+            metrics = self._open_test(self._timed(winners), winner, exported)
             write_json(self.run.folder / _EVIDENCE, {"decision": decision, "metrics": metrics})
         bundle = Bundle(exported.network, winner.candidate, self.data.info, metrics)
         sample = self.data.validation[0][:512]
         write_bundle(self.run.bundle, bundle, sample, self.data.statistics.target_spread)
         return read_bundle(self.run.bundle)
+
+    def _timed(self, winners: list[ArmWinner]) -> list[ArmWinner]:
+        """Measure how long each arm's best network takes, side by side, if that is wanted."""
+        if not self.latency:
+            return winners
+        sample, spread = self.data.validation[0][:16], self.data.statistics.target_spread
+        best = [self._best(w) or w.networks[0] for w in winners]
+        models = {
+            w.figures.name: to_onnx(one.network, self.data.info, sample, spread)
+            for w, one in zip(winners, best, strict=True)
+        }
+        found = latencies(models, sample[:1].numpy())
+        return [
+            replace(w, figures=replace(w.figures, latency=found[w.figures.name])) for w in winners
+        ]
 
     def _choose(self) -> list[tuple[Arm, FrozenTrial, int]]:
         """Return each arm's best among the same number of finished trials."""
@@ -164,6 +183,7 @@ class Conclusion:
     def _confirm(self, arm: Arm, trial: FrozenTrial, count: int, seeds: list[int]) -> ArmWinner:
         candidate = arm.decode(trial.params)
         networks = self.confirmer.confirm(arm.name, candidate, seeds)
+        given = candidate.architecture.input_activation
         figures = ArmFigures(
             name=arm.name,
             parameters=count_cost(candidate.architecture).parameters,
@@ -171,6 +191,8 @@ class Conclusion:
             slots=tuple(slot_in_words(spec) for spec in candidate.architecture.placement),
             widths=candidate.architecture.widths,
             learned=any(spec.kind == "slaf" for spec in candidate.architecture.specs),
+            costs=_costs(candidate),
+            inputs=None if given is None else slot_in_words(given),
             validation=tuple(_known(n.validation) for n in networks),
         )
         return ArmWinner(candidate, trial.number, networks, figures)
@@ -244,7 +266,6 @@ class Conclusion:
         if not self.twin:
             comparison = "linear"
             gain = gain_without_twin(mix, linear, self.budget.in_words(), kind.better)
-        costs = count_cost(winner.candidate.architecture).totals
         return {
             "schema": SCHEMA,
             "metric": kind.name,
@@ -252,7 +273,7 @@ class Conclusion:
             "parameters": winner.figures.parameters,
             "budget": self.budget.parameters,
             "limits": self.budget.limits,
-            "costs": {n: None if c == math.inf else int(c) for n, c in costs.items()},
+            "costs": _costs(winner.candidate),
             "winner": winner.figures.name,
             "exported": {
                 "seed": exported.seed,
@@ -285,6 +306,11 @@ class Conclusion:
                 "test_rows": self.data.test_rows,
             },
         }
+
+
+def _costs(candidate: Candidate) -> dict[str, int | None]:
+    totals = count_cost(candidate.architecture).totals
+    return {name: None if cost == math.inf else int(cost) for name, cost in totals.items()}
 
 
 def _known(validation: float | None) -> float:

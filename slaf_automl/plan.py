@@ -56,6 +56,7 @@ class Plan:
     quiet: bool
     say: Callable[[str], None]
     folds: int | None = None
+    latency: bool = False
 
     @property
     def twin(self) -> bool:
@@ -159,6 +160,7 @@ class Plan:
                 seed=self.seed,
                 confirmations=self.confirmations,
                 refit=self.refit,
+                latency=self.latency,
             ).conclude()
         finally:
             steps.close()

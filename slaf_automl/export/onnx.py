@@ -103,13 +103,19 @@ def to_onnx(
 
 def run_onnx(content: bytes, x: np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any]]:
     """Run an ONNX model of this package in onnxruntime; outputs by name."""
+    session = open_session(content)
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, {INPUT: x.astype(np.float32)}), strict=True))
+
+
+def open_session(content: bytes, threads: int = 0) -> Any:
+    """Open an ONNX model in onnxruntime on the CPU; 0 threads leave the number to it."""
     import onnxruntime  # Costs a second; only exports and checks need it.
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, {INPUT: x.astype(np.float32)}), strict=True))
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 def _append_labels(model: Any, info: DataInfo) -> None:

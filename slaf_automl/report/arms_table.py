@@ -132,6 +132,8 @@ def _extra(metrics: Mapping[str, Any], arm: str, key: str) -> Cell:
 
 def _slots(arm: Mapping[str, Any]) -> str:
     widths, slots = arm["widths"], arm["slots"]
+    if arm.get("inputs"):
+        return f"inputs: {arm['inputs']}\n" + _slots({**arm, "inputs": None})
     if len(widths) == len(slots):
         return "\n".join(f"{width}: {slot}" for width, slot in zip(widths, slots, strict=True))
     return f"{'-'.join(map(str, widths))}: {', '.join(slots)}"

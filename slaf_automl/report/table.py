@@ -53,8 +53,13 @@ def _arm_row(arm: str, metrics: Mapping[str, Any]) -> tuple[str, ...]:
         _plus_minus(figures["validation"]),
         _plus_minus(figures),
         str(figures["trials"]),
-        _slots_in_words(figures["widths"], figures["slots"]),
+        _inputs_in_words(figures) + _slots_in_words(figures["widths"], figures["slots"]),
     )
+
+
+def _inputs_in_words(figures: Mapping[str, Any]) -> str:
+    """Return the activation of the inputs, which older runs and most networks do not have."""
+    return f"inputs: {figures['inputs']} | " if figures.get("inputs") else ""
 
 
 def _slots_in_words(widths: Sequence[int], slots: Sequence[str]) -> str:
@@ -94,12 +99,26 @@ def _figure(value: float) -> str:
     return f"{value:.4g}"
 
 
+def _compute(metrics: Mapping[str, Any]) -> list[str]:
+    """Return what both arms compute, and how long it takes where it was measured."""
+    parts = []
+    for arm in ("mix", "relu"):
+        figures = metrics[arm] or {}
+        macs, latency = figures.get("costs", {}).get("macs"), figures.get("latency")
+        if macs is not None:
+            time = "" if latency is None else f" in {latency['one_row_us']:.3g} µs"
+            parts.append(f"{arm} {macs:,}{time}")
+    where = "; time in onnxruntime, one thread" if any(" in " in part for part in parts) else ""
+    return [f"macs a row: {', '.join(parts)}{where}"] if parts else []
+
+
 def _closing(metrics: Mapping[str, Any]) -> list[str]:
     lines = []
     if metrics["difference"] is not None:
         paired = metrics["difference"]
         lines.append(f"paired difference mix − relu on test: {_interval(paired)}")
     lines.append(metrics["gain"])
+    lines += _compute(metrics)
     exported = metrics["exported"]
     what = "trained on training and validation rows" if exported["refit"] else "best on validation"
     lines.append(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from slaf_automl.report.comparison import compared, in_words
@@ -26,6 +26,9 @@ class ArmFigures:
         validation: metric by seed.
         test: metric by seed; empty until the test rows are read.
         learned: whether some slot is learned.
+        costs: what the deployed network costs, by name; None of a depth that is infinite.
+        inputs: in words, the activation of the inputs; None without.
+        latency: microseconds of one row in onnxruntime, None where it was not measured.
     """
 
     name: str
@@ -36,11 +39,19 @@ class ArmFigures:
     validation: tuple[float, ...]
     test: tuple[float, ...] = ()
     learned: bool = True
+    costs: Mapping[str, int | None] = field(default_factory=dict)
+    inputs: str | None = None
+    latency: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures for `metrics.json`: mean and spread are of the test rows."""
+        found = {} if self.inputs is None else {"inputs": self.inputs}
+        latency = None if self.latency is None else {"one_row_us": self.latency}
         return {
             **summary(self.test),
+            **found,
+            "costs": dict(self.costs),
+            "latency": latency,
             "parameters": self.parameters,
             "trials": self.trials,
             "slots": list(self.slots),

@@ -136,9 +136,8 @@ def test_wilcoxon_is_scipys_and_seeds_show_what_they_can():
     generator = np.random.default_rng(0)
     relu = [(1 + generator.random(8)).tolist() for _ in range(12)]
     mix = [[v * (0.9 if i < 11 else 1.1) for v in values] for i, values in enumerate(relu)]
-    found = standings.duel(
-        standings.losses(rows_of({"mix": mix, "relu": relu}), 1_000), "mix", "relu"
-    )
+    rows = rows_of({"mix": mix, "relu": relu})
+    found = standings.duel(standings.losses(rows, 1_000), "mix", "relu")
     values = [v for v, _ in found.by_set.values()]
     assert found.p == pytest.approx(stats.wilcoxon(values, zero_method="pratt").pvalue)
     assert (found.shown, found.shown_worse) == (11, 1)

@@ -42,8 +42,8 @@ def cells(options: argparse.Namespace) -> list[Cell]:
         Cell(one, budget, split, arm)
         for split in range(options.splits)
         for budget in options.budgets
-        for arm in options.arms
         for one in sets
+        for arm in options.arms
     ]
 
 

@@ -104,6 +104,7 @@ def _arm(cell: Cell, data: TableData, effort: Effort) -> dict[str, Any]:
             accelerator="cpu",
         )
     found = result.metrics
+    inputs = [f"inputs: {found['mix']['inputs']}"] if "inputs" in found["mix"] else []
     return {
         "metric": found["metric"],
         "direction": found["direction"],
@@ -113,7 +114,7 @@ def _arm(cell: Cell, data: TableData, effort: Effort) -> dict[str, Any]:
         "test": found["mix"]["values"],
         "linear": found["linear"]["test"],
         "constant": found["constant"]["test"],
-        "chosen": " | ".join(found["mix"]["slots"]),
+        "chosen": " | ".join(inputs + found["mix"]["slots"]),
         "widths": list(result.best.architecture.widths),
         "recipe": repr(dataclasses.asdict(result.best.recipe)),
     }

@@ -1,17 +1,20 @@
 // One SLAF of a line and tents, forward and backward, with the interface of kernel.cpp.
 //
-// Compiled for one REAL; any degree d. x is (batch, channels, inner). Per channel
+// Compiled for one REAL; any degree d up to MOST. x is (batch, channels), channels innermost. Per
+// channel
 //
-//     v = clamp((s·(x − m) + t)/c),   f = b + a₁·v + (1 − q)·Aₖ + q·Aₖ₊₁,
+//     v = clamp((s·(x − m) + t)/c),   f = b + a₁·v + Σₖ aₖ₊₁·max(0, 1 − |p − k|),   k = 1 … d−1,
 //
-// where p = (v + 1)·d/2 lies in the interval k = ⌊p⌋ and q = p − k within it, Aₖ = a₍ₖ₊₁₎ for
-// 0 < k < d and A₀ = A_d = 0. m and s come from the input's statistics, which are no part of the
-// gradient (NONE, CONSTANT, FOLLOW), and its learned affine map. Sums run in double.
+// with p = (v + 1)·d/2. m and s come from the input's statistics, which are no part of the gradient
+// (NONE, CONSTANT, FOLLOW), and its learned affine map. Every loop over channels is a vector loop;
+// sums run in REAL over FLUSH rows, then in double.
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 
 namespace {
+
+constexpr int MOST = 16, BLOCK = 64, FLUSH = 32;
 
 enum Source : int64_t { NONE, CONSTANT, FOLLOW };
 
@@ -34,138 +37,186 @@ struct State {  // parameters and statistics; null where the setting has none
     int64_t *element_seen;
 };
 
-constexpr int MEAN = 0, INVERSE = 1, SCALE = 2, SHIFT = 3, BIAS = 4, KNOTS = 5;
-// What a forward pass settled for a channel: v = scale·(x − mean) + shift; a₁ at KNOTS, then A₀ … A_d.
+constexpr int MEAN = 0, INVERSE = 1, SCALE = 2, SHIFT = 3, BIAS = 4, LINE = 5;
+// What a forward pass settled for a channel: v = scale·(x − mean) + shift; a₁ … a_d from LINE on.
 
-template <class Body>
-void each(const Layout &layout, Body body) {
+// Up to BLOCK channels, ready to compute with.
+struct Maps {
+    int64_t first, count;
+    REAL mean[BLOCK], scale[BLOCK], shift[BLOCK], bias[BLOCK], line[BLOCK], tent[MOST][BLOCK];
+
+    Maps(const double *table, int64_t width, int64_t degree, int64_t from, int64_t channels)
+        : first(from), count(channels - from < BLOCK ? channels - from : BLOCK) {
+        for (int64_t c = 0; c < count; c++) {
+            const double *of = table + (first + c) * width;
+            mean[c] = (REAL)of[MEAN];
+            scale[c] = (REAL)of[SCALE];
+            shift[c] = (REAL)of[SHIFT];
+            bias[c] = (REAL)of[BIAS];
+            line[c] = (REAL)of[LINE];
+            for (int64_t k = 1; k < degree; k++) tent[k][c] = (REAL)of[LINE + k];
+        }
+    }
+};
+
+// Means and variances of the batch, about each channel's first value, so that a far mean costs no
+// digits.
+void batch_moments(const Layout &layout, const REAL *x, double *mean, double *variance) {
+    int64_t channels = layout.channels;
+    double values = (double)layout.batch;
+    for (int64_t c = 0; c < channels; c++) mean[c] = variance[c] = 0;
     for (int64_t n = 0; n < layout.batch; n++)
-        for (int64_t c = 0; c < layout.channels; c++)
-            for (int64_t i = 0; i < layout.inner; i++)
-                body(n * layout.stride + c * layout.inner + i, c);
+        for (int64_t c = 0; c < channels; c++) {
+            double d = (double)x[n * layout.stride + c] - (double)x[c];
+            mean[c] += d;
+            variance[c] += d * d;
+        }
+    for (int64_t c = 0; c < channels; c++) {
+        double shift = mean[c] / values, spread = variance[c] / values - shift * shift;
+        mean[c] = (double)x[c] + shift;
+        variance[c] = spread < 0 ? 0 : spread;
+    }
 }
 
-void settle_statistics(const Setting &f, const Layout &layout, const State &s, const REAL *x,
-                       double *table, int64_t width, bool follows, bool first, bool *bad) {
+// Fill what the statistics settle, and move the running ones; returns whether all are finite.
+bool settle(const Setting &f, const Layout &layout, const State &s, const REAL *x, double *table,
+            int64_t width, bool follows, bool first, double *moments) {
     int64_t channels = layout.channels;
-    double values = (double)layout.batch * (double)layout.inner;
-    double *sums = follows ? (double *)calloc(2 * channels, sizeof(double)) : nullptr;
-    if (sums) {
-        // About a first value of each channel, so that a far mean costs no digits.
-        each(layout, [&](int64_t at, int64_t c) {
-            double d = (double)x[at] - (double)x[c * layout.inner];
-            sums[2 * c] += d;
-            sums[2 * c + 1] += d * d;
-        });
-    }
+    bool finite = true;
+    if (follows) batch_moments(layout, x, moments, moments + channels);
     for (int64_t c = 0; c < channels; c++) {
         double mean = 0, variance = 1;
         if (f.input != NONE) mean = s.mean[c], variance = s.variance[c];
-        if (sums) {
-            double shift = sums[2 * c] / values, moved = (double)x[c * layout.inner] + shift;
-            double spread = sums[2 * c + 1] / values - shift * shift;
-            spread = spread < 0 ? 0 : spread;
-            if (first) mean = moved, variance = spread;
+        if (follows) {
+            double moved = moments[c], spread = moments[channels + c];
             if (isfinite(moved) && isfinite(spread)) {
-                double share = first ? 1.0 : f.momentum;
                 double old = s.mean[c], wide = s.variance[c];
-                s.mean[c] = (REAL)(first ? moved : old + share * (moved - old));
-                s.variance[c] = (REAL)(first ? spread : wide + share * (spread - wide));
-            } else *bad = true;
+                s.mean[c] = (REAL)(first ? moved : old + f.momentum * (moved - old));
+                s.variance[c] = (REAL)(first ? spread : wide + f.momentum * (spread - wide));
+            } else finite = false;
+            if (first) mean = moved, variance = spread;
         }
-        double inverse = f.input == NONE ? 1 : 1 / sqrt(variance + f.epsilon);
         double *to = table + c * width;
         to[MEAN] = f.input == NONE ? 0 : mean;
-        to[INVERSE] = inverse;
-        to[SCALE] = f.unit * inverse * (s.gain ? (double)s.gain[c] : 1);
+        to[INVERSE] = f.input == NONE ? 1 : 1 / sqrt(variance + f.epsilon);
+        to[SCALE] = f.unit * to[INVERSE] * (s.gain ? (double)s.gain[c] : 1);
         to[SHIFT] = f.unit * (s.offset ? (double)s.offset[c] : 0);
     }
-    free(sums);
+    return finite;
 }
 
-struct Place {
-    double v, q;
-    int64_t k;
-    bool inside;
-};
-
-inline Place place(const double *of, double x, int64_t degree) {
-    double raw = of[SCALE] * (x - of[MEAN]) + of[SHIFT], v = raw;
-    v = v > 1 ? 1 : v;
-    v = v < -1 ? -1 : v;
-    double p = (v + 1) * (0.5 * degree);
-    int64_t k = p >= 0 && p < degree ? (int64_t)p : (p >= degree ? degree - 1 : 0);  // NaN: 0
-    return {v, p - k, k, raw == v};
+inline REAL clamped(REAL u) {  // NaN stays NaN
+    u = u > 1 ? (REAL)1 : u;
+    return u < -1 ? (REAL)-1 : u;
 }
 
 }  // namespace
 
 extern "C" {
 
-// Returns 0, 1 if a statistic or an output is not finite.
+// Returns 0, 1 if a statistic or an output is not finite, or −1 without memory.
 int forward(const Setting *f, const Layout *layout, const State *s, const REAL *x, REAL *y,
             double *table) {
-    int64_t values = layout->batch * layout->inner, degree = f->degree;
-    if (values == 0) return 0;
-    int64_t seen = s->seen ? *s->seen : 0, width = KNOTS + degree + 2;
-    bool follows = f->input == FOLLOW && !(f->settle && seen >= f->settle), bad = false;
-    settle_statistics(*f, *layout, *s, x, table, width, follows, seen == 0, &bad);
-    for (int64_t c = 0; c < layout->channels; c++) {
+    int64_t degree = f->degree, channels = layout->channels;
+    if (layout->batch == 0) return 0;
+    int64_t seen = s->seen ? *s->seen : 0, width = LINE + degree;
+    bool follows = f->input == FOLLOW && !(f->settle && seen >= f->settle);
+    double *moments = (double *)malloc(2 * channels * sizeof(double));
+    if (!moments) return -1;
+    bool bad = !settle(*f, *layout, *s, x, table, width, follows, seen == 0, moments);
+    free(moments);
+    for (int64_t c = 0; c < channels; c++) {
         int64_t row = layout->row(c);
         double *to = table + c * width;
-        const REAL *a = s->coefficients + row * degree;
         to[BIAS] = s->bias[row];
-        to[KNOTS] = a[0];
-        for (int64_t k = 1; k < degree; k++) to[KNOTS + 1 + k] = a[k];
-        to[KNOTS + 1] = to[KNOTS + 1 + degree] = 0;
+        for (int64_t i = 0; i < degree; i++) to[LINE + i] = s->coefficients[row * degree + i];
     }
-    each(*layout, [&](int64_t at, int64_t c) {
-        const double *of = table + c * width, *A = of + KNOTS + 1;
-        Place p = place(of, x[at], degree);
-        double out = of[BIAS] + of[KNOTS] * p.v + (1 - p.q) * A[p.k] + p.q * A[p.k + 1];
-        y[at] = (REAL)out;
-        bad |= !isfinite(y[at]);
-    });
+    const REAL half = (REAL)(0.5 * degree);
+    for (int64_t from = 0; from < channels; from += BLOCK) {
+        const Maps maps(table, width, degree, from, channels);
+        const int64_t count = maps.count;
+        REAL zero[BLOCK] = {};  // stays 0 while all is finite
+        for (int64_t n = 0; n < layout->batch; n++) {
+            const REAL *in = x + n * layout->stride + from;
+            REAL *to = y + n * layout->stride + from, p[BLOCK], out[BLOCK];
+            for (int64_t c = 0; c < count; c++) {
+                REAL v = clamped(maps.scale[c] * (in[c] - maps.mean[c]) + maps.shift[c]);
+                p[c] = (v + 1) * half;
+                out[c] = maps.bias[c] + maps.line[c] * v;
+            }
+            for (int64_t k = 1; k < degree; k++)
+                for (int64_t c = 0; c < count; c++) {
+                    REAL t = 1 - (REAL)fabs(p[c] - (REAL)k);
+                    out[c] += maps.tent[k][c] * (t > 0 ? t : (REAL)0);
+                }
+            for (int64_t c = 0; c < count; c++) {
+                to[c] = out[c];
+                zero[c] += out[c] * 0;
+            }
+        }
+        for (int64_t c = 0; c < count; c++) bad |= zero[c] != 0;
+    }
     if (bad) return 1;  // Not counted: until all is finite, the next batch is the first.
-    if (s->seen && follows) *s->seen += values;
+    if (s->seen && follows) *s->seen += layout->batch;
     return 0;
 }
 
-// Returns 0, or −1 without memory.
+// Returns 0.
 int backward(const Setting *f, const Layout *layout, const REAL *x, const REAL *g, REAL *gx,
              const double *table, REAL *coefficients, REAL *bias, REAL *gain, REAL *offset) {
-    int64_t channels = layout->channels, degree = f->degree, width = KNOTS + degree + 2;
-    // A channel: ∂L/∂b, ∂L/∂a₁, ∂L/∂A₀ … ∂L/∂A_d, ∂L/∂gain, ∂L/∂offset.
-    int64_t size = degree + 5;
-    double *grad = (double *)calloc(channels * size, sizeof(double));
-    if (!grad) return -1;
-    each(*layout, [&](int64_t at, int64_t c) {
-        const double *of = table + c * width, *A = of + KNOTS + 1;
-        double *out = grad + c * size, g0 = g[at];
-        Place p = place(of, x[at], degree);
-        out[0] += g0;
-        out[1] += g0 * p.v;
-        out[2 + p.k] += g0 * (1 - p.q);
-        out[3 + p.k] += g0 * p.q;
-        double h = p.inside ? g0 * (of[KNOTS] + (A[p.k + 1] - A[p.k]) * (0.5 * degree)) : 0;
-        gx[at] = (REAL)(of[SCALE] * h);
-        out[degree + 3] += h * (x[at] - of[MEAN]);
-        out[degree + 4] += h;
-    });
+    int64_t channels = layout->channels, degree = f->degree, width = LINE + degree;
+    const REAL half = (REAL)(0.5 * degree);
     for (int64_t row = 0; row < layout->rows; row++) {
         bias[row] = 0;
         for (int64_t i = 0; i < degree; i++) coefficients[row * degree + i] = 0;
     }
-    for (int64_t c = 0; c < channels; c++) {
-        const double *from = grad + c * size, *of = table + c * width;
-        int64_t row = layout->row(c);
-        bias[row] += (REAL)from[0];
-        coefficients[row * degree] += (REAL)from[1];
-        for (int64_t k = 1; k < degree; k++) coefficients[row * degree + k] += (REAL)from[2 + k];
-        if (gain) gain[c] = (REAL)(f->unit * of[INVERSE] * from[degree + 3]);
-        if (offset) offset[c] = (REAL)(f->unit * from[degree + 4]);
+    for (int64_t from = 0; from < channels; from += BLOCK) {
+        const Maps maps(table, width, degree, from, channels);
+        const int64_t count = maps.count;
+        // ∂L/∂b, ∂L/∂a₁ … ∂L/∂a_d, and with h = g·f'(v): Σh·(x − m), Σh.
+        double total[MOST + 3][BLOCK] = {};
+        for (int64_t start = 0; start < layout->batch; start += FLUSH) {
+            int64_t end = start + FLUSH < layout->batch ? start + FLUSH : layout->batch;
+            REAL sum[MOST + 3][BLOCK] = {};
+            for (int64_t n = start; n < end; n++) {
+                const REAL *in = x + n * layout->stride + from, *up = g + n * layout->stride + from;
+                REAL *to = gx + n * layout->stride + from, p[BLOCK], slope[BLOCK], inside[BLOCK];
+                for (int64_t c = 0; c < count; c++) {
+                    REAL raw = maps.scale[c] * (in[c] - maps.mean[c]) + maps.shift[c];
+                    REAL v = clamped(raw);
+                    p[c] = (v + 1) * half;
+                    slope[c] = maps.line[c];
+                    inside[c] = raw == v ? (REAL)1 : (REAL)0;
+                    sum[0][c] += up[c];
+                    sum[1][c] += up[c] * v;
+                }
+                for (int64_t k = 1; k < degree; k++)
+                    for (int64_t c = 0; c < count; c++) {
+                        REAL d = p[c] - (REAL)k, t = 1 - (REAL)fabs(d);
+                        sum[1 + k][c] += up[c] * (t > 0 ? t : (REAL)0);
+                        REAL rise = d < 0 ? half : -half;
+                        slope[c] += maps.tent[k][c] * (t > 0 ? rise : (REAL)0);
+                    }
+                for (int64_t c = 0; c < count; c++) {
+                    REAL h = inside[c] * up[c] * slope[c];
+                    to[c] = maps.scale[c] * h;
+                    sum[degree + 1][c] += h * (in[c] - maps.mean[c]);
+                    sum[degree + 2][c] += h;
+                }
+            }
+            for (int64_t i = 0; i < degree + 3; i++)
+                for (int64_t c = 0; c < count; c++) total[i][c] += sum[i][c];
+        }
+        for (int64_t c = 0; c < count; c++) {
+            int64_t channel = from + c, row = layout->row(channel);
+            const double *of = table + channel * width;
+            bias[row] += (REAL)total[0][c];
+            for (int64_t i = 0; i < degree; i++)
+                coefficients[row * degree + i] += (REAL)total[1 + i][c];
+            if (gain) gain[channel] = (REAL)(f->unit * of[INVERSE] * total[degree + 1][c]);
+            if (offset) offset[channel] = (REAL)(f->unit * total[degree + 2][c]);
+        }
     }
-    free(grad);
     return 0;
 }
 }

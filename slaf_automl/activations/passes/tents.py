@@ -12,7 +12,7 @@ from slaf_automl.activations.passes.compiler import kernel, tent_passes
 from slaf_automl.activations.passes.form import Form, Source
 from slaf_automl.activations.passes.plan import Plan
 
-_KEPT = 7
+_KEPT = 5
 """Numbers that a forward pass keeps of a channel, beside one for each element."""
 
 

@@ -194,7 +194,8 @@ int backward(const Setting *f, const Layout *layout, const REAL *x, const REAL *
                     for (int64_t c = 0; c < count; c++) {
                         REAL d = p[c] - (REAL)k, t = 1 - (REAL)fabs(d);
                         sum[1 + k][c] += up[c] * (t > 0 ? t : (REAL)0);
-                        REAL rise = d < 0 ? half : -half;
+                        // At a knot a tent has no slope, as written out.
+                        REAL rise = d < 0 ? half : d > 0 ? -half : (REAL)0;
                         slope[c] += maps.tent[k][c] * (t > 0 ? rise : (REAL)0);
                     }
                 for (int64_t c = 0; c < count; c++) {
@@ -209,11 +210,12 @@ int backward(const Setting *f, const Layout *layout, const REAL *x, const REAL *
         }
         for (int64_t c = 0; c < count; c++) {
             int64_t channel = from + c, row = layout->row(channel);
-            const double *of = table + channel * width;
+            // Without rows there was no forward pass that filled the table.
+            double inverse = layout->batch ? table[channel * width + INVERSE] : 0;
             bias[row] += (REAL)total[0][c];
             for (int64_t i = 0; i < degree; i++)
                 coefficients[row * degree + i] += (REAL)total[1 + i][c];
-            if (gain) gain[channel] = (REAL)(f->unit * of[INVERSE] * total[degree + 1][c]);
+            if (gain) gain[channel] = (REAL)(f->unit * inverse * total[degree + 1][c]);
             if (offset) offset[channel] = (REAL)(f->unit * total[degree + 2][c]);
         }
     }

@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from space_cases import DELETED, MLP, document, edited, write
+from space_cases import DELETED, document, edited, write
 
 from slaf_automl.activations import BASES, Basis, register_basis
 from slaf_automl.errors import SpaceError

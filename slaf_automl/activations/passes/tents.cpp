@@ -147,7 +147,9 @@ int backward(const Setting *f, const Layout *layout, const REAL *x, const REAL *
         out[1] += g0 * p.v;
         out[2 + p.k] += g0 * (1 - p.q);
         out[3 + p.k] += g0 * p.q;
-        double h = p.inside ? g0 * (of[KNOTS] + (A[p.k + 1] - A[p.k]) * (0.5 * degree)) : 0;
+        // At a knot the tents have no slope, as written out.
+        double bend = p.q > 0 && p.q < 1 ? (A[p.k + 1] - A[p.k]) * (0.5 * degree) : 0;
+        double h = p.inside ? g0 * (of[KNOTS] + bend) : 0;
         gx[at] = (REAL)(of[SCALE] * h);
         out[degree + 3] += h * (x[at] - of[MEAN]);
         out[degree + 4] += h;
@@ -162,7 +164,8 @@ int backward(const Setting *f, const Layout *layout, const REAL *x, const REAL *
         bias[row] += (REAL)from[0];
         coefficients[row * degree] += (REAL)from[1];
         for (int64_t k = 1; k < degree; k++) coefficients[row * degree + k] += (REAL)from[2 + k];
-        if (gain) gain[c] = (REAL)(f->unit * of[INVERSE] * from[degree + 3]);
+        double inverse = layout->batch * layout->inner ? of[INVERSE] : 0;  // no rows, no table
+        if (gain) gain[c] = (REAL)(f->unit * inverse * from[degree + 3]);
         if (offset) offset[c] = (REAL)(f->unit * from[degree + 4]);
     }
     free(grad);

@@ -77,7 +77,7 @@ def test_without_compiled_passes():
 
 
 def test_gaps_of_a_table():
-    """A gap is 0, where a line and tents of an even degree have a knot."""
+    """Many rows of an input then have one value, its mean."""
     x = normal_rows(120)
     y = np.sin(2 * x[:, 0]) + x[:, 1] ** 2
     x[::3, 0] = x[1::4, 2] = np.nan

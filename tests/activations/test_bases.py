@@ -51,6 +51,7 @@ DOMAINS = {
     "fourier": (False, True),
     "gaussian": (False, True),
     "hat": (False, True),
+    "tent": (False, True),
     "bspline": (False, True),
 }
 """Whether a basis is polynomial, and whether it lives on [−1, 1]."""
@@ -85,6 +86,8 @@ def reference(name, x, degree):
         return every_member(name, x, degree)[1:]
     if name == "chebyshev_second":
         return np.stack([special.eval_chebyu(i, x) for i in orders])
+    if name == "tent":
+        return np.stack([x, *every_member("hat", x, degree)[1:-1]])
     if name == "fourier":
         turns = [np.exp(0.5j * np.pi * ((i + 1) // 2) * x) for i in orders]
         return np.stack([t.imag if i % 2 else t.real for i, t in zip(orders, turns, strict=True)])
@@ -145,6 +148,12 @@ def test_elements_match_numpy_and_scipy_on_the_unit_domain(name):
         ("hat", 0.25, [3 / 4, 1 / 4]),
         ("hat", 3.0, [0, 1]),
         ("hat", -3.0, [0, 0]),
+        ("tent", 0.25, [1 / 4]),
+        ("tent", 0.25, [1 / 4, 3 / 4]),
+        ("tent", -0.75, [-3 / 4, 1 / 2, 0, 0]),
+        ("tent", 0.1, [1 / 10, 0, 4 / 5, 1 / 5]),
+        ("tent", 3.0, [3, 0, 0]),
+        ("tent", -3.0, [-3, 0, 0]),
         ("bspline", 0.5, [3 / 4]),
         ("bspline", 0.0, [1 / 2, 1 / 4]),
         ("bspline", 0.0, [3 / 8, 3 / 8, 1 / 8]),
@@ -271,6 +280,30 @@ def test_each_hat_is_one_at_its_own_knot_and_zero_at_the_others(degree):
     found = stacked(BASES["hat"], knots, degree)
     wanted = torch.eye(degree + 1, dtype=torch.float64)[1:]
     torch.testing.assert_close(found, wanted, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("degree", DEGREES)
+def test_a_line_and_tents_span_what_hats_do(degree):
+    x = torch.linspace(-1, 1, 301, dtype=torch.float64)
+    spans = [
+        torch.cat([torch.ones(1, 301, dtype=x.dtype), stacked(BASES[name], x, degree)]).T
+        for name in ("tent", "hat")
+    ]
+    for one, other in (spans, spans[::-1]):
+        found = torch.linalg.lstsq(one, other).solution
+        assert (one @ found - other).abs().max() < 1e-12
+
+
+@pytest.mark.parametrize("degree", DEGREES)
+def test_tents_vanish_at_the_ends_and_beyond_and_are_one_at_their_own_knot(degree):
+    far = torch.tensor([-1e4, -1.001, -1.0, 1.0, 1.001, 1e4], dtype=torch.float64)
+    line, *tents = BASES["tent"].elements(far, degree)
+    assert torch.equal(line, far)
+    assert not any(tent.any() for tent in tents)
+    if tents:
+        knots = torch.linspace(-1, 1, degree + 1, dtype=torch.float64)[1:-1]
+        found = torch.stack(BASES["tent"].elements(knots, degree)[1:])
+        torch.testing.assert_close(found, torch.eye(degree - 1, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -5,7 +5,8 @@ import torch
 from slaf_reference import normal
 
 from slaf_automl import SLAF
-from slaf_automl.activations.pruning import effective_degree, shrink_elements
+from slaf_automl.activations import BASES
+from slaf_automl.activations.pruning import GRADED, effective_degree, shrink_elements
 
 
 def nested_penalty(a):
@@ -59,10 +60,23 @@ def test_the_highest_elements_go_first():
     assert degrees == sorted(degrees, reverse=True)
 
 
-@pytest.mark.parametrize("basis", ["bernstein", "gaussian", "hat", "bspline"])
+@pytest.mark.parametrize("basis", ["bernstein", "gaussian", "hat", "tent", "bspline"])
 def test_families_without_a_grade_are_left_alone(basis):
     slot = SLAF(2, basis=basis, degree=4)
     before = slot.coefficients.clone()
     shrink_elements(slot, 10.0)
     assert torch.equal(slot.coefficients, before)
     assert effective_degree(slot) == 4
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_only_families_whose_first_elements_stay_are_graded(name):
+    """What pruning takes for granted: without its last element a family has a degree less."""
+    x = torch.linspace(-1, 1, 41, dtype=torch.float64)
+    stays = all(
+        torch.equal(torch.stack(BASES[name].elements(x, degree)[:less]), lower)
+        for degree in range(2, 9)
+        for less in range(1, degree)
+        for lower in [torch.stack(BASES[name].elements(x, less))]
+    )
+    assert stays == (name in GRADED)

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from optuna.distributions import distribution_to_json
-from space_cases import BUDGET, DIGITS, MLP, ask, document, edited, modest, problems, write
+from optuna.distributions import CategoricalDistribution, distribution_to_json
+from space_cases import BUDGET, DIGITS, MLP, MLP_V2, ask, document, edited, modest, problems, write
 
 from slaf_automl.networks import count_cost
 from slaf_automl.spaces import SearchSpace
+from slaf_automl.spaces.schema import INPUTS
 from slaf_automl.spec import Budget, DataInfo
 
 GOLDEN = Path(__file__).parent / "golden" / "mlp_v1_distributions.json"
@@ -93,7 +94,7 @@ def test_the_control_of_a_space_without_relu_is_relu(tmp_path):
 
 
 def test_identity_is_equal_across_loads_and_layouts(tmp_path):
-    again = SearchSpace.load("mlp")
+    again = SearchSpace.load(MLP_V2)
     # Neither comments nor the order of keys are part of a space.
     backwards = dict(reversed(document().items()))
     backwards["dimensions"] = dict(reversed(backwards["dimensions"].items()))
@@ -172,7 +173,13 @@ def test_the_recipe_follows_the_schedule(tmp_path):
     assert ask(MLP, info, Budget(parameters=500), 0)[1].recipe.patience is None
 
 
-def test_the_names_of_the_mlp_space_are_the_promised_ones():
+def test_a_file_of_an_older_version_means_what_it_meant():
+    # A study of it, begun under an earlier release, goes on under this one.
+    assert MLP.identity() == "0113ccd7016e164e"
+    assert CONTROL.identity() == "cd5cb7535addfecb"
+
+
+def test_the_names_of_an_older_version_are_the_promised_ones():
     # Studies are stored under these names: changing one needs a new version of the space.
     found = {
         name: json.loads(distribution_to_json(distribution))
@@ -180,3 +187,17 @@ def test_the_names_of_the_mlp_space_are_the_promised_ones():
     }
     assert found == json.loads(GOLDEN.read_text(encoding="utf-8"))
     assert MLP.file.version == 2
+
+
+def test_the_names_of_the_shipped_space_are_the_promised_ones():
+    # The ranges are the version's; the names are those of every version, and the inputs' slot.
+    space = SearchSpace.load("mlp")
+    found, before = space.distributions(DIGITS, BUDGET), MLP.distributions(DIGITS, BUDGET)
+    inputs = found.keys() & set(INPUTS)
+    assert found.keys() - inputs == before.keys()
+    assert (
+        "inputs.activation" in inputs <= {f"inputs.{n}" for n in ("activation", "basis", "degree")}
+    )
+    assert found["inputs.activation"] == CategoricalDistribution(["none", "slaf"])
+    assert not inputs & space.control().distributions(DIGITS, BUDGET).keys()
+    assert space.file.version >= 3

@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from space_cases import DELETED, MLP, document, edited, write
+from space_cases import DELETED, document, edited, write
 
 from slaf_automl.activations import BASES, Basis, register_basis
 from slaf_automl.errors import SpaceError
@@ -262,9 +262,10 @@ def test_a_directory_and_a_missing_file_are_refused_with_the_shipped_names(tmp_p
 def test_the_shipped_space_loads_by_name_and_by_file(tmp_path):
     assert "mlp" in shipped_names()
     by_file = SearchSpace.load(find_space_file("mlp"))
-    by_text = SearchSpace.load(str(write(tmp_path, document())))
-    assert MLP.name == by_file.name == by_text.name == "mlp"
-    assert MLP == by_file == by_text
+    by_name, text = SearchSpace.load("mlp"), find_space_file("mlp").read_text(encoding="utf-8")
+    by_text = SearchSpace.load(str(write(tmp_path, text)))
+    assert by_name.name == by_file.name == by_text.name == "mlp"
+    assert by_name == by_file == by_text
 
 
 def test_every_shipped_space_loads_under_its_own_name():

@@ -25,7 +25,7 @@ class _Setting(ctypes.Structure):
 
 def serves_tents(form: Form, sources: tuple[Source, Source], dtype: torch.dtype) -> bool:
     """Say whether the passes serve a form: no statistics of the batch may enter the gradient."""
-    plain = form.basis is TENT and form.clip is not None and sources[1] is Source.NONE
+    plain = form.basis == TENT and form.clip is not None and sources[1] is Source.NONE
     if not plain or sources[0] is Source.BATCH or kernel(1, dtype) is None:
         return False
     return tent_passes(dtype) is not None

@@ -13,9 +13,10 @@ from slaf_automl.activations.stacked.written import WrittenParts
 class StackedActivation:
     """Evaluates one slot of all lanes of a stack: y[k, :, c] = f_kc(x[k, :, c]).
 
-    Every lane has its own bases, degrees, normalisers and shares of ReLU. Polynomial and ReLU parts
-    run in the compiled passes where there are any, the others written out; both write the same
-    places. Channels beyond a lane's own are not touched: they stay 0.
+    Every lane has its own bases, degrees, normalisers and shares of ReLU. Polynomial and ReLU
+    parts, and those of a line and tents, run in the compiled passes where there are any, the others
+    written out; both write the same places. Channels beyond a lane's own are not touched: they
+    stay 0.
 
     Args:
         parts: the parts of all lanes.

@@ -137,7 +137,7 @@ def _plan_of(
     form: Form, sources: tuple[Source, Source], momentum: float, settle: int, dtype: torch.dtype
 ) -> Plan:
     """Remember what many lanes ask for: a plan takes as long as a step of a lane."""
-    if form.basis is TENT:
+    if form.basis == TENT:
         return tent_plan(form, sources, momentum, settle, dtype)
     found = kernel(form.degree, dtype)
     assert found is not None

@@ -9,7 +9,7 @@ from typing import Any
 from slaf_automl.activations import find_kind
 from slaf_automl.spaces.dimensions import Constant, contains
 from slaf_automl.spaces.schema import INPUTS, SpaceFile
-from slaf_automl.spec import ActivationSpec, Scalar
+from slaf_automl.spec import ActivationSpec, DataInfo, Scalar
 
 _FIXED: dict[str, Scalar] = {
     "sharing": "channel",
@@ -18,6 +18,23 @@ _FIXED: dict[str, Scalar] = {
     "start": "identity",
 }
 """Inputs are standardised, so their statistics need no batch; and a function starts as x itself."""
+
+
+_ROWS = {"regression": 25, "classification": 50}
+"""Training rows for each input from which on its function was of use: docs/evidence.md."""
+
+
+def few_rows(info: DataInfo) -> bool:
+    """Say whether the training rows are too few for a function of each input.
+
+    Example:
+        >>> few_rows(DataInfo(("a", "b"), "y", "regression", (), rows=49))
+        True
+        >>> few_rows(DataInfo(("a", "b"), "y", "regression", (), rows=50))
+        False
+    """
+    task = "regression" if info.task == "regression" else "classification"
+    return info.rows < _ROWS[task] * len(info.features)
 
 
 def input_spec(file: SpaceFile, choose: Callable[..., Any]) -> ActivationSpec | None:

@@ -14,7 +14,7 @@ from slaf_automl.networks import FAMILIES
 from slaf_automl.networks.families import Family, Image
 from slaf_automl.networks.widths import too_small
 from slaf_automl.spaces.dimensions import Constant, Dimension, Searched, contains
-from slaf_automl.spaces.inputs import may_learn_inputs, without_inputs
+from slaf_automl.spaces.inputs import few_rows, may_learn_inputs, without_inputs
 from slaf_automl.spaces.narrowest import depth_range, narrowest, searches_slaf, widest_kernel
 from slaf_automl.spaces.schema import INPUTS, SpaceFile
 from slaf_automl.spaces.slot_kinds import every_slot
@@ -28,8 +28,8 @@ WIDEST = 1_024
 def limit_space(file: SpaceFile, info: DataInfo, budget: Budget) -> SpaceFile:
     """Return the space without what the budget rules out: every candidate that is left can meet it.
 
-    - Inputs have no activation where not every candidate with one can meet the budget, or under a
-      limit on `depth`.
+    - Inputs have no activation where not every candidate with one can meet the budget, under a
+      limit on `depth`, and where there are few rows for each (`few_rows`).
     - Small images and short series lower the greatest number of layers.
     - Any budget may lower it too: of each number that is left, the costliest
       placement fits at the narrowest widths.
@@ -81,9 +81,14 @@ def smallest_limits(file: SpaceFile, info: DataInfo, costs: Collection[str]) -> 
 
 
 def _fit_inputs(file: SpaceFile, info: DataInfo, budget: Budget) -> SpaceFile:
-    """Return the space with plain inputs alone where an activation of theirs may not be met."""
+    """Return the space with plain inputs alone where functions of theirs do not fit or have no use.
+
+    With few rows they learn the noise: see `few_rows`.
+    """
     if not may_learn_inputs(file):
         return file
+    if few_rows(info) and (plain := without_inputs(file)) is not None:
+        return plain
     if budget.depth is None and not budget.exceeded(narrowest(file, info, depth_range(file)[0])):
         return file
     if (plain := without_inputs(file)) is not None:

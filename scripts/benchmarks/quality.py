@@ -40,7 +40,7 @@ def cells(options: argparse.Namespace) -> list[Cell]:
         sets = [one for one in sets if options.sets & {one.name, one.group}]
     return [
         Cell(one, budget, split, arm)
-        for split in range(options.splits)
+        for split in options.splits
         for budget in options.budgets
         for one in sets
         for arm in options.arms
@@ -54,7 +54,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--sets", nargs="+", default=[], help="names or groups; all by default")
     parser.add_argument("--budgets", nargs="+", type=int, default=list(BUDGETS))
     parser.add_argument("--arms", nargs="+", choices=[*ARMS, *PEERS], default=list(ARMS))
-    parser.add_argument("--splits", type=int, default=1, help="outer splits of each set")
+    parser.add_argument("--splits", nargs="+", type=int, default=[0], help="outer splits by number")
     parser.add_argument("--trials", type=int, default=32)
     parser.add_argument("--confirmations", type=int, default=8)
     parser.add_argument("--space", default="mlp")

@@ -72,8 +72,8 @@ def arms_table(metrics: Mapping[str, Any]) -> ArmsTable:
     """Return the comparison of `metrics.json`, with macs and latency where it has them."""
     name = metrics["metric"]
     arms = [arm for arm in ("mix", "relu") if metrics[arm] is not None]
-    more = [key for key in ("costs.macs", "latency") if any(_extra(metrics, a, key) for a in arms)]
-    words = {"costs.macs": "macs", "latency": "latency in onnxruntime"}
+    words = {"costs.macs": "macs", "latency.one_row_us": "one row in onnxruntime, µs"}
+    more = [key for key in words if any(number(metrics, f"{arm}.{key}") for arm in arms)]
     head = ("", "stored values", *(words[key] for key in more))
     head += (f"validation {name}", f"test {name}", "trials", "slots")
     rows: list[tuple[Cell, ...]] = []
@@ -82,7 +82,7 @@ def arms_table(metrics: Mapping[str, Any]) -> ArmsTable:
             (
                 [f"{arm}, exported" if metrics["winner"] == arm else arm],
                 _cell(metrics, f"{arm}.parameters"),
-                *(_extra(metrics, arm, key) for key in more),
+                *(_cell(metrics, f"{arm}.{key}") for key in more),
                 _mean(metrics, f"{arm}.validation"),
                 _mean(metrics, arm),
                 _cell(metrics, f"{arm}.trials"),
@@ -116,18 +116,6 @@ def _mean(metrics: Mapping[str, Any], path: str) -> Cell:
     if mean is None:
         return ["–"]
     return [mean] if spread is None else [mean, " ± ", spread]
-
-
-def _extra(metrics: Mapping[str, Any], arm: str, key: str) -> Cell:
-    """Return a number that only newer versions write, or all numbers by name, if it is there."""
-    if (found := number(metrics, f"{arm}.{key}")) is not None:
-        return [found]
-    cell: list[Number | str] = []
-    several = metrics[arm].get(key)
-    for name in sorted(several) if isinstance(several, Mapping) else ():
-        if (one := number(metrics, f"{arm}.{key}.{name}")) is not None:
-            cell += ["; " if cell else "", f"{name} ", one]
-    return cell
 
 
 def _slots(arm: Mapping[str, Any]) -> str:

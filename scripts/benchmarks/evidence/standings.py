@@ -27,6 +27,31 @@ def losses(rows: Sequence[Mapping[str, Any]], budget: int) -> Losses:
     return {name: dict(arms) for name, arms in found.items()}
 
 
+def with_winners(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Add the arm `search`: of mix and ReLU, which a search exports, the better on validation.
+
+    As in a search, mean validation over the seeds decides, and a tie goes to ReLU.
+
+    Example:
+        >>> both = {"set": "s", "budget": 1, "split": 0, "direction": "minimize"}
+        >>> mix = {**both, "arm": "mix", "validation": [1.0], "test": [3.0]}
+        >>> relu = {**both, "arm": "relu", "validation": [2.0], "test": [4.0]}
+        >>> [(row["arm"], row["test"]) for row in with_winners([mix, relu])][2]
+        ('search', [3.0])
+    """
+    pairs: dict[tuple[Any, ...], dict[str, Mapping[str, Any]]] = defaultdict(dict)
+    for row in rows:
+        pairs[row["set"], row["budget"], row["split"]][row["arm"]] = row
+    found = list(rows)
+    for arms in pairs.values():
+        if "mix" in arms and "relu" in arms:
+            mix, relu = (statistics.fmean(arms[arm]["validation"]) for arm in ("mix", "relu"))
+            higher = arms["mix"]["direction"] == "maximize"
+            better = mix > relu if higher else mix < relu
+            found.append({**arms["mix" if better else "relu"], "arm": "search"})
+    return found
+
+
 def relative(loss: float, other: float) -> float:
     """Return (loss − other)/max(loss, other), 0 where both are 0: from −1 to 1, and symmetric.
 

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evidence.standings import Duel, Losses, Ranks, duel, losses, ranks
+from evidence.standings import Duel, Losses, Ranks, duel, losses, ranks, with_winners
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -18,6 +18,7 @@ LEVEL, MARGIN = 0.05, 0.02
 def summarise(rows: Rows) -> str:
     """Return tables of every budget, and the verdict on the sets that were not tuned on."""
     lines = []
+    rows = with_winners(rows)
     for budget in sorted({row["budget"] for row in rows}):
         lines += _budget(rows, budget)
     return "\n".join(lines)
@@ -101,7 +102,10 @@ def _standing(found: Losses) -> list[str]:
             f"average ranks on {one.sets} sets: {average} (critical difference {one.critical:.2f}, "
             f"Friedman p = {one.friedman:.2g})"
         )
-    others = [arm for arm in sorted(_any_arms(found)) if arm != "mix"]
+    searched = duel(found, "search", "relu")
+    if searched.sets:
+        lines.append(f"what a search exports against relu: {_duel(searched)}")
+    others = [arm for arm in sorted(_any_arms(found)) if arm not in ("mix", "search")]
     for other in sorted(others, key=lambda arm: (arm not in arms, arm)):
         if (versus := duel(found, "mix", other)).sets:
             lines.append(f"mix against {other}: {_duel(versus)}")

@@ -1,6 +1,7 @@
 """Spaces whose inputs may have an activation of their own: keys, promises, budgets, the control."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -33,6 +34,8 @@ def space_of(**changes):
     return SearchSpace(file)
 
 
+MANY = replace(DIGITS, rows=50 * len(DIGITS.features))
+"""As few rows as will do for a function of each of so many inputs."""
 ASKS = space_of()
 ALWAYS = space_of(inputs_activation={"value": "slaf"})
 
@@ -86,41 +89,41 @@ def test_the_inputs_alone_may_learn_and_then_have_a_routine(routine):
     }
     if routine == "two_speed":
         stored["coefficient_rate"] = 2.0
-    candidate = ASKS.decode(stored, DIGITS, BUDGET)
+    candidate = ASKS.decode(stored, MANY, BUDGET)
     assert candidate.architecture.kinds == ("relu",)
     assert candidate.recipe.routine == routine
-    assert ASKS.encode(candidate, DIGITS, BUDGET) == stored
+    assert ASKS.encode(candidate, MANY, BUDGET) == stored
     for name, value in (("inputs.degree", 6), ("inputs.basis", "hat"), ("inputs.activation", "a")):
         with pytest.raises(SpaceError, match=f"{name} = {value!r}"):
-            ASKS.decode({**stored, name: value}, DIGITS, BUDGET)
+            ASKS.decode({**stored, name: value}, MANY, BUDGET)
     del stored["inputs.degree"]
     with pytest.raises(SpaceError, match=r"'inputs\.degree' is missing; expected one of 3, 12"):
-        ASKS.decode(stored, DIGITS, BUDGET)
+        ASKS.decode(stored, MANY, BUDGET)
 
 
 @pytest.mark.parametrize("space", [ASKS, ALWAYS])
 @pytest.mark.parametrize("fixed", ["relu", "silu"])
 def test_the_control_has_plain_inputs(space, fixed):
     control = space.control(fixed)
-    assert not set(INPUTS) & control.distributions(DIGITS, BUDGET).keys()
-    assert "routine" not in control.distributions(DIGITS, BUDGET)
+    assert not set(INPUTS) & control.distributions(MANY, BUDGET).keys()
+    assert "routine" not in control.distributions(MANY, BUDGET)
     for seed in range(5):
-        trial, candidate = ask(control, DIGITS, BUDGET, seed)
+        trial, candidate = ask(control, MANY, BUDGET, seed)
         assert candidate.architecture.input_activation is None
         assert candidate.recipe.routine == "joint"
-        encoded = MLP.control(fixed).encode(candidate, DIGITS, BUDGET)
+        encoded = MLP.control(fixed).encode(candidate, MANY, BUDGET)
         assert {**encoded, "shape": None} == {**trial.params, "shape": None}
     assert control.degrees == ()
     assert control.identity() != space.identity() != MLP.identity()
 
 
 def test_a_control_candidate_is_in_the_mix():
-    _, candidate = ask(ASKS.control(), DIGITS, BUDGET, 0)
-    encoded = ASKS.encode(candidate, DIGITS, BUDGET)
+    _, candidate = ask(ASKS.control(), MANY, BUDGET, 0)
+    encoded = ASKS.encode(candidate, MANY, BUDGET)
     assert encoded["inputs.activation"] == "none"
-    assert ASKS.decode(encoded, DIGITS, BUDGET) == candidate
+    assert ASKS.decode(encoded, MANY, BUDGET) == candidate
     with pytest.raises(SpaceError, match="not in space"):
-        ALWAYS.encode(candidate, DIGITS, BUDGET)
+        ALWAYS.encode(candidate, MANY, BUDGET)
 
 
 def test_the_description_and_the_degrees_name_them():
@@ -220,38 +223,38 @@ def test_a_slot_that_must_be_there_is_part_of_the_smallest_budget(info):
 
 
 def test_it_is_there_from_the_budget_on_that_meets_its_costliest_form():
-    needed = ALWAYS.smallest_budget(DIGITS).parameters
+    needed = ALWAYS.smallest_budget(MANY).parameters
     for parameters, there in ((needed - 1, False), (needed, True)):
-        found = ASKS.distributions(DIGITS, Budget(parameters=parameters))
+        found = ASKS.distributions(MANY, Budget(parameters=parameters))
         assert ("inputs.activation" in found) == there
 
 
 @pytest.mark.parametrize("costs", [("macs",), ("relus", "parameters"), ("parameters", "macs")])
 def test_other_limits_hold_too(costs):
     for space in (ASKS, ALWAYS):
-        least = space.smallest_budget(DIGITS, costs)
+        least = space.smallest_budget(MANY, costs)
         for times in (1, 1.3, 3):
             limits = {name: int(limit * times) for name, limit in least.limits.items()}
             for seed in range(5):
-                _, candidate = ask(space, DIGITS, Budget(**limits), seed)
+                _, candidate = ask(space, MANY, Budget(**limits), seed)
                 assert Budget(**limits).allows(count_cost(candidate.architecture))
 
 
 def test_a_depth_limit_leaves_plain_inputs():
     space, budget = clips_open(), Budget(parameters=2_000, depth=12)
-    found = space.distributions(DIGITS, budget)
+    found = space.distributions(MANY, budget)
     assert not set(INPUTS) & found.keys()
-    _, candidate = ask(space, DIGITS, budget, 0)
+    _, candidate = ask(space, MANY, budget, 0)
     assert candidate.architecture.input_activation is None
     assert budget.allows(count_cost(candidate.architecture))
-    assert not space.has_twin(DIGITS, budget)
+    assert not space.has_twin(MANY, budget)
 
 
 def test_a_depth_limit_refuses_a_slot_that_must_be_there():
     space = clips_open(inputs_activation={"value": "slaf"})
     for door in (
-        lambda: space.distributions(DIGITS, Budget(parameters=2_000, depth=12)),
-        lambda: space.smallest_budget(DIGITS, ("parameters", "depth")),
+        lambda: space.distributions(MANY, Budget(parameters=2_000, depth=12)),
+        lambda: space.smallest_budget(MANY, ("parameters", "depth")),
     ):
         with pytest.raises(BudgetError) as caught:
             door()
@@ -262,16 +265,27 @@ def test_a_depth_limit_refuses_a_slot_that_must_be_there():
 
 @pytest.mark.parametrize("space", [ASKS, ALWAYS])
 def test_there_is_a_twin_wherever_the_widths_allow_one(space):
-    budget = space.smallest_budget(DIGITS)
-    assert space.has_twin(DIGITS, budget)
-    assert not space.has_twin(DIGITS, Budget(parameters=2_000, relus=1))
+    budget = space.smallest_budget(MANY)
+    assert space.has_twin(MANY, budget)
+    assert not space.has_twin(MANY, Budget(parameters=2_000, relus=1))
 
 
 def test_one_choice_is_asked_for_like_any_other():
     space = space_of(inputs_activation={"choices": ["none"]})
-    found = space.distributions(DIGITS, BUDGET)
+    found = space.distributions(MANY, BUDGET)
     assert found["inputs.activation"] == CategoricalDistribution(["none"])
     assert not {"inputs.basis", "inputs.degree"} & found.keys()
-    trial, candidate = ask(space, DIGITS, BUDGET, 0)
-    assert space.decode(trial.params, DIGITS, BUDGET) == candidate
-    assert space.encode(candidate, DIGITS, BUDGET).keys() == trial.params.keys()
+    trial, candidate = ask(space, MANY, BUDGET, 0)
+    assert space.decode(trial.params, MANY, BUDGET) == candidate
+    assert space.encode(candidate, MANY, BUDGET).keys() == trial.params.keys()
+
+
+@pytest.mark.parametrize(("task", "each"), [("regression", 25), ("multiclass", 50)])
+def test_few_rows_have_plain_inputs_unless_the_file_has_no_other(task, each):
+    classes = () if task == "regression" else MANY.classes
+    for rows, there in ((each * 64 - 1, False), (each * 64, True)):
+        info = replace(MANY, rows=rows, task=task, classes=classes)
+        assert ("inputs.activation" in ASKS.distributions(info, BUDGET)) == there
+        for seed in range(3):
+            _, candidate = ask(ALWAYS, info, BUDGET, seed)
+            assert candidate.architecture.input_activation is not None

@@ -89,7 +89,7 @@ def unused_dimensions(file: SpaceFile) -> set[str]:
     slots = searches_slaf(file)
     found = set() if slots else {*SHARED, *(f"slot.{name}" for name in SLOT)}
     if not may_learn_inputs(file):
-        found.update(INPUTS)
+        found.update(INPUTS[1:])
         found.update(() if slots else ("routine", "coefficient_rate"))
     return found
 

@@ -68,7 +68,7 @@ def smallest_limits(file: SpaceFile, info: DataInfo, costs: Collection[str]) -> 
         BudgetError: no limit on the depth would do.
     """
     file = fit_image(file, info)
-    file = without_inputs(file) or file
+    file = _plain_inputs(file) if "depth" in costs else without_inputs(file) or file
     least = depth_range(file)[0]
     needed = narrowest(file, info, least)
     if "relus" in costs:
@@ -91,10 +91,15 @@ def _fit_inputs(file: SpaceFile, info: DataInfo, budget: Budget) -> SpaceFile:
         return plain
     if budget.depth is None and not budget.exceeded(narrowest(file, info, depth_range(file)[0])):
         return file
+    if budget.depth is not None:
+        return _plain_inputs(file)
+    return without_inputs(file) or file  # What cannot be met is refused with the rest.
+
+
+def _plain_inputs(file: SpaceFile) -> SpaceFile:
+    """Return the space with plain inputs alone, as a limit on depth needs them."""
     if (plain := without_inputs(file)) is not None:
         return plain
-    if budget.depth is None:
-        return file  # What cannot be met is refused with the rest.
     raise BudgetError(
         f"{_lacking(file, INPUTS[0], 'none')}, and a depth limit allows nothing else",
         remedy="add it to the space file, or leave the depth limit out",

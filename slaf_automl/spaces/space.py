@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from optuna.distributions import BaseDistribution, distribution_to_json
+from optuna.distributions import BaseDistribution, IntDistribution, distribution_to_json
 from optuna.samplers import BaseSampler
 from optuna.trial import BaseTrial
 
@@ -58,8 +58,9 @@ class SearchSpace:
     Dimension names are public: `depth`, `shape`, `slot<i>.activation`, `slot<i>.basis`,
     `slot<i>.degree`, `slot<i>.hybrid` (under `encoding: pattern` one `pattern`, `count`, `basis`,
     `degree` and `hybrid` for all slots), `sharing`, `normaliser`, `start`, `clip`, `learning_rate`,
-    `weight_decay`, `routine`, `coefficient_rate`. Those that a candidate does not need (the degree
-    of a ReLU slot, the shape of one layer) are not asked for.
+    `weight_decay`, `routine`, `coefficient_rate`; and, of spaces whose inputs may have an
+    activation of their own, `inputs.activation`, `inputs.basis`, `inputs.degree`. Those that a
+    candidate does not need (the degree of a ReLU slot, the shape of one layer) are not asked for.
 
     Args:
         file: the validated space file.
@@ -69,7 +70,7 @@ class SearchSpace:
         >>> space = SearchSpace.load("mlp")
         >>> info = DataInfo(("a", "b"), "y", "regression", (), rows=100)
         >>> sorted(space.distributions(info, Budget(parameters=1_000)))[:3]
-        ['coefficient_rate', 'depth', 'learning_rate']
+        ['coefficient_rate', 'depth', 'inputs.activation']
     """
 
     file: SpaceFile
@@ -114,9 +115,11 @@ class SearchSpace:
             ("slot.degree", searches_slaf(self.file)),
             (INPUTS[2], may_learn_inputs(self.file)),
         ):
-            if some:
-                values = [int(value or 1) for value in self.file.dimensions[name].values()]
-                found.update(range(min(values), max(values) + 1))
+            dimension = self.file.dimensions[name] if some else None
+            if dimension is not None:
+                values = [int(value or 1) for value in dimension.values()]
+                ranged = isinstance(getattr(dimension, "distribution", None), IntDistribution)
+                found.update(range(min(values), max(values) + 1) if ranged else values)
         return tuple(sorted(found))
 
     def description(self) -> str:

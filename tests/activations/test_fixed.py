@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import pytest
 import torch
 from slaf_reference import EPSILON, assert_near, normal, randomised, settled
@@ -95,3 +98,14 @@ def test_smooth_functions_by_hand():
 def test_an_unknown_function_is_named():
     with pytest.raises(ActivationError, match=r"'mish'.*relu, silu, gelu"):
         FixedActivation(2, function="mish")
+
+
+@pytest.mark.parametrize("function", ["relu", "silu", "gelu"])
+def test_copies_are_the_same_activation(function):
+    module = settled(FixedActivation(3, function=function, normaliser="input").double(), 3)
+    x = normal(5, 3)
+    for other in (copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
+        assert other.form == module.form
+        assert torch.equal(other.eval()(x), module.eval()(x))
+    # The compiled passes are found by the form, so that of a copy must be equal too.
+    assert pickle.loads(pickle.dumps(module.form)) == module.form

@@ -79,7 +79,7 @@ def test_state_loads_into_an_unset_slot():
 
 
 def test_other_kinds_and_modules_are_refused():
-    with pytest.raises(ActivationError, match="relu or slaf"):
+    with pytest.raises(ActivationError, match="relu, silu, gelu, slaf"):
         standalone_values(ActivationSpec("spiking", {}), 3)
     with pytest.raises(ActivationError, match="Linear to deploy"):
         deploy_alone(torch.nn.Linear(2, 2), RELU.spec(), 2)

@@ -66,6 +66,12 @@ def spaces(draw):
         "normaliser": draw(some("none", "input", "frozen", "element")),
         "clip": draw(some(None, 2.0) | ranges(1.0, 5.0, st.floats)),
     }
+    if draw(st.booleans()):
+        dimensions |= {
+            "inputs.activation": draw(some("none", "slaf")),
+            "inputs.basis": draw(some(*BASES)),
+            "inputs.degree": draw(ranges(1, 9) | some(1, 3, 6, 12, 16)),
+        }
     if draw(st.integers(0, 3)):
         dimensions.update({n: draw(st.sampled_from(forms)) for n, forms in POLYNOMIAL.items()})
     changes = [(("dimensions", name), value) for name, value in dimensions.items()]
@@ -89,7 +95,7 @@ def problems(draw):
     names = draw(st.lists(st.sampled_from(list(COSTS)), min_size=1, max_size=4, unique=True))
     try:
         least = space.smallest_budget(info, names).limits
-    except BudgetError:  # a depth limit on a space without polynomials
+    except BudgetError:  # a depth limit on a space without polynomials, or without plain inputs
         names = [name for name in names if name != "depth"]
         assume(names)
         least = space.smallest_budget(info, names).limits

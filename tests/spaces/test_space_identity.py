@@ -1,5 +1,6 @@
 """The control arm, the identity that guards a study, the schedule, and the promised names."""
 
+import dataclasses
 import itertools
 import json
 import math
@@ -192,12 +193,13 @@ def test_the_names_of_an_older_version_are_the_promised_ones():
 def test_the_names_of_the_shipped_space_are_the_promised_ones():
     # The ranges are the version's; the names are those of every version, and the inputs' slot.
     space = SearchSpace.load("mlp")
-    found, before = space.distributions(DIGITS, BUDGET), MLP.distributions(DIGITS, BUDGET)
+    info = dataclasses.replace(DIGITS, rows=10_000)
+    found, before = space.distributions(info, BUDGET), MLP.distributions(info, BUDGET)
     inputs = found.keys() & set(INPUTS)
     assert found.keys() - inputs == before.keys()
     assert (
         "inputs.activation" in inputs <= {f"inputs.{n}" for n in ("activation", "basis", "degree")}
     )
     assert found["inputs.activation"] == CategoricalDistribution(["none", "slaf"])
-    assert not inputs & space.control().distributions(DIGITS, BUDGET).keys()
+    assert not inputs & space.control().distributions(info, BUDGET).keys()
     assert space.file.version >= 3

@@ -148,6 +148,7 @@ def test_wilcoxon_is_scipys_and_seeds_show_what_they_can():
 
 def test_ranks_with_ties_and_the_critical_difference():
     one = {"s": {"a": [1.0], "b": [1.0], "c": [3.0]}, "t": {"a": [1.0], "b": [2.0], "c": [3.0]}}
+    one = {name: {arm: {0: v} for arm, v in arms.items()} for name, arms in one.items()}
     found = standings.ranks(one, ["a", "b", "c"])
     assert found.average == {"a": 1.25, "b": 1.75, "c": 3.0}
     # Demšar 2006, table 5: q = 2.343 of three classifiers.
@@ -219,3 +220,11 @@ def _short(folder):
     path = folder / "short.yaml"
     path.write_text(text.replace("least_steps: 800", "least_steps: 0"), encoding="utf-8")
     return str(path)
+
+
+def test_only_splits_that_both_arms_have_are_compared():
+    rows = rows_of({"mix": [[1.0, 1.0]], "relu": [[2.0, 2.0]]})
+    more = [{**row, "split": 1, "test": [9.0, 9.0]} for row in rows if row["arm"] == "mix"]
+    found = standings.duel(standings.losses(rows + more, 1_000), "mix", "relu")
+    assert found.by_set["set0"][0] == pytest.approx(-0.5)
+    assert standings.ranks(standings.losses(rows + more, 1_000), ["mix", "relu"]).sets == 1

@@ -13,18 +13,37 @@ from scipy import stats
 
 from slaf_automl.report.comparison import compared
 
-Losses = dict[str, dict[str, list[float]]]
-"""Set ↦ arm ↦ test loss of each split and seed: RMSE, or the share of wrong classes."""
+Losses = dict[str, dict[str, dict[int, list[float]]]]
+"""Set ↦ arm ↦ split ↦ test loss of each seed: RMSE, or the share of wrong classes."""
 
 
 def losses(rows: Sequence[Mapping[str, Any]], budget: int) -> Losses:
     """Return the losses of one budget; what is the better, the smaller."""
-    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for row in sorted(rows, key=lambda row: row["split"]):
+    found: dict[str, dict[str, dict[int, list[float]]]] = defaultdict(lambda: defaultdict(dict))
+    for row in rows:
         if row["budget"] == budget:
-            sign = row["direction"] == "maximize"
-            found[row["set"]][row["arm"]] += [1 - v if sign else v for v in row["test"]]
+            errors = row["direction"] == "maximize"
+            values = [1 - v if errors else v for v in row["test"]]
+            found[row["set"]][row["arm"]][row["split"]] = values
     return {name: dict(arms) for name, arms in found.items()}
+
+
+def joint(one: Mapping[str, Mapping[int, list[float]]], arms: Sequence[str]) -> list[list[float]]:
+    """Return the losses of some arms on a set over the splits that all of them have.
+
+    None of them where they share no split.
+
+    Example:
+        >>> joint({"a": {0: [1.0], 1: [2.0]}, "b": {1: [3.0]}}, ["a", "b"])
+        [[2.0], [3.0]]
+        >>> joint({"a": {0: [1.0]}}, ["a", "b"])
+        []
+    """
+    given = [one.get(arm, {}) for arm in arms]
+    shared = sorted(set.intersection(*(set(splits) for splits in given)))
+    if not shared:
+        return []
+    return [[value for split in shared for value in splits[split]] for splits in given]
 
 
 def with_winners(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -89,20 +108,18 @@ class Duel:
 
 
 def duel(found: Losses, first: str, second: str) -> Duel:
-    """Compare two arms on the sets that have both.
+    """Compare two arms on the sets and splits that have both.
 
     Example:
-        >>> twice = {str(i): {"a": [1.0, 1.1], "b": [2.0, 2.1]} for i in range(6)}
+        >>> twice = {str(i): {"a": {0: [1.0, 1.1]}, "b": {0: [2.0, 2.1]}} for i in range(6)}
         >>> duel(twice, "a", "b").better
         6
     """
     by_set = {}
     for name, arms in found.items():
-        if first in arms and second in arms:
-            pairs = zip(arms[first], arms[second], strict=True)
-            p = float(compared([a - b for a, b in pairs])["p"])
-            means = statistics.fmean(arms[first]), statistics.fmean(arms[second])
-            by_set[name] = (relative(*means), p)
+        if both := joint(arms, (first, second)):
+            p = float(compared([a - b for a, b in zip(*both, strict=True)])["p"])
+            by_set[name] = (relative(*map(statistics.fmean, both)), p)
     values = np.array([value for value, _ in by_set.values()])
     p = 1.0
     if len(values) > 1 and values.any():
@@ -137,15 +154,16 @@ class Ranks:
 
 
 def ranks(found: Losses, arms: Sequence[str]) -> Ranks:
-    """Rank the arms on the sets that have them all.
+    """Rank the arms on the sets and splits that have them all.
 
     Example:
-        >>> three = {str(i): {"a": [1.0], "b": [2.0], "c": [3.0]} for i in range(5)}
+        >>> one = {"a": {0: [1.0]}, "b": {0: [2.0]}, "c": {0: [3.0]}}
+        >>> three = {str(i): one for i in range(5)}
         >>> round(ranks(three, ["a", "b", "c"]).critical, 3)  # 2.343·√(12/30)
         1.482
     """
-    whole = [one for one in found.values() if all(arm in one for arm in arms)]
-    means = np.array([[statistics.fmean(one[arm]) for arm in arms] for one in whole])
+    whole = [values for one in found.values() if (values := joint(one, arms))]
+    means = np.array([[*map(statistics.fmean, values)] for values in whole])
     k, n = len(arms), len(whole)
     if not n:
         return Ranks(dict.fromkeys(arms, float("nan")), 0, 1.0, float("nan"))

@@ -77,7 +77,7 @@ def _table(rows: Rows, found: Losses, budget: int, title: str) -> list[str]:
         cells = ""
         for arm in arms:
             if arm in found[name]:
-                mean = statistics.fmean(found[name][arm])
+                mean = statistics.fmean(v for vs in found[name][arm].values() for v in vs)
                 cells += f"{100 * mean:>10.2f}%" if per_cent else f"{mean:>11.4g}"
             else:
                 cells += f"{'–':>11}"

@@ -98,7 +98,9 @@ def test_so_few_seeds_that_they_can_show_nothing_say_so():
 
 def test_figures_for_metrics_json():
     figures = ArmFigures("mix", 50, 9, ("relu", "slaf"), (5, 4), (1.0, 3.0), (2.0, 4.0))
-    document = figures.to_json()
+    assert (figures.to_json()["costs"], figures.to_json()["latency"]) == ({}, None)
+    measured = replace(figures, costs={"macs": 45, "depth": None}, latency=12.5)
+    document = measured.to_json()
     assert document == {
         "mean": 3.0,
         "spread": pytest.approx(statistics.stdev([2.0, 4.0])),
@@ -108,6 +110,8 @@ def test_figures_for_metrics_json():
         "slots": ["relu", "slaf"],
         "widths": [5, 4],
         "validation": summary((1.0, 3.0)),
+        "costs": {"macs": 45, "depth": None},
+        "latency": {"one_row_us": 12.5},
     }
 
 

@@ -71,21 +71,24 @@ def _table(rows: Rows, found: Losses, budget: int, title: str) -> list[str]:
     head = f"{title:26}" + "".join(f"{arm:>11}" for arm in arms)
     lines = [head + f"{'mix − relu':>13}{'p':>8}"]
     metrics = {row["set"]: row["metric"] for row in rows}
-    versus = duel(found, "mix", "relu")
+    versus, some = duel(found, "mix", "relu"), False
     for name in sorted(found):
         per_cent = metrics[name] == "accuracy"
         cells = ""
         for arm in arms:
             if arm in found[name]:
                 mean = statistics.fmean(v for vs in found[name][arm].values() for v in vs)
-                cells += f"{100 * mean:>10.2f}%" if per_cent else f"{mean:>11.4g}"
+                fewer = len(found[name][arm]) < max(map(len, found[name].values()))
+                text = f"{100 * mean:.2f}%" if per_cent else f"{mean:.4g}"
+                cells += f"{'*' + text if fewer else text:>11}"
+                some = some or fewer
             else:
                 cells += f"{'–':>11}"
         if name in versus.by_set:
             value, p = versus.by_set[name]
             cells += f"{100 * value:>+12.1f}%{p:>8.3f}"
         lines.append(f"{name:26}{cells}")
-    return lines
+    return [*lines, "* over fewer splits than the others"] if some else lines
 
 
 def _any_arms(found: Losses) -> set[str]:

@@ -81,8 +81,8 @@ def data_of(space):
 class Candidates:
     """A space of tables, images or series under the budget."""
 
-    def __init__(self, space):
-        self.space, data = space, data_of(space)
+    def __init__(self, space, data=None):
+        self.space, data = space, data or data_of(space)
         self.distributions = functools.partial(space.distributions, data, BUDGET)
         self.suggest = functools.partial(space.suggest, data=data, budget=BUDGET)
         self.decode = functools.partial(space.decode, data=data, budget=BUDGET)
@@ -114,6 +114,9 @@ SPACES = {
 SPACES["mlp by pattern"] = lambda: Candidates(
     SearchSpace(parse_space(by_pattern(document()), "space.yaml"))
 )
+FEW = replace(DIGITS, features=DIGITS.features[:4], image=None)
+"""Inputs so few that there are rows and a budget for a function of each."""
+SPACES["mlp with functions of the inputs"] = lambda: Candidates(SearchSpace.load("mlp"), FEW)
 SPACES |= {f"placement by {e}": functools.partial(Placements, e) for e in ENCODINGS}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from slaf_automl.activations import find_kind
+from slaf_automl.activations import find_basis, find_kind
 from slaf_automl.spaces.dimensions import Constant, contains
 from slaf_automl.spaces.schema import INPUTS, SpaceFile
 from slaf_automl.spec import ActivationSpec, DataInfo, Scalar
@@ -66,10 +66,13 @@ def costliest_inputs(file: SpaceFile) -> ActivationSpec | None:
     return find_kind("slaf").spec(basis=basis.values()[0], degree=most, **_FIXED)
 
 
-def may_learn_inputs(file: SpaceFile) -> bool:
-    """Say whether some network may have an activation of its inputs."""
-    word = INPUTS[0]
-    return word in file.dimensions and "slaf" in file.dimensions[word].values()
+def may_learn_inputs(file: SpaceFile, *, polynomials: bool = False) -> bool:
+    """Say whether some network may have an activation of its inputs, or a polynomial one."""
+    word, basis, _ = INPUTS
+    if word not in file.dimensions or "slaf" not in file.dimensions[word].values():
+        return False
+    bases = file.dimensions[basis].values()
+    return not polynomials or any(find_basis(name).polynomial for name in bases)
 
 
 def without_inputs(file: SpaceFile) -> SpaceFile | None:

@@ -109,11 +109,11 @@ class SearchSpace:
 
     @property
     def degrees(self) -> tuple[int, ...]:
-        """Every degree that a SLAF of the space may have; none where nothing is learned."""
+        """Every degree that a SLAF in a slot, or a polynomial one of the inputs, may have."""
         found: set[int] = set()
         for name, some in (
             ("slot.degree", searches_slaf(self.file)),
-            (INPUTS[2], may_learn_inputs(self.file)),
+            (INPUTS[2], may_learn_inputs(self.file, polynomials=True)),
         ):
             dimension = self.file.dimensions[name] if some else None
             if dimension is not None:

@@ -133,6 +133,7 @@ def test_the_description_and_the_degrees_name_them():
     assert ASKS.degrees == (2, 3, 4, 5, 6, 12)
     assert space_of(inputs_degree={"low": 7, "high": 9}).degrees == (2, 3, 4, 5, 6, 7, 8, 9)
     assert space_of(inputs_activation={"value": "none"}).degrees == MLP.degrees
+    assert space_of(inputs_basis={"value": "tent"}).degrees == MLP.degrees  # one pass for all
 
 
 # Files

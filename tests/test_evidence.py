@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import doctest
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,13 +13,13 @@ from scipy import stats
 
 sys.path.append(str(Path(__file__).parents[1] / "scripts" / "benchmarks"))
 
+import quality
 from evidence import cells, figure, results, sets, standings, summary
 from evidence.cells import Cell, Effort, run_cell
 from evidence.sets import TABLES, TUNED, UCI, BenchmarkSet, evaluate, every_set, inner_rows
 
 from slaf_automl import SlafError, TableData
 
-BENCHMARKS = Path(__file__).parents[1] / "scripts" / "benchmarks"
 QUIET = {"silu", "silu,", "|", "input-normalised", "element-normalised"}
 
 
@@ -165,22 +164,19 @@ def test_no_difference_is_said_where_none_shows():
 # Files.
 
 
-def test_results_go_through_parquet_and_the_command_prints_them_again(tmp_path):
+def test_results_go_through_parquet_and_the_command_prints_them_again(
+    tmp_path, monkeypatch, capsys
+):
     rows = rows_of({"mix": [[1.0, 1.5]] * 3, "relu": [[2.0, 2.5]] * 3, "silu": [[3.0, 2.5]] * 3})
     path = tmp_path / "results.parquet"
     results.write_results(rows, path)
     again = results.read_results(path)
     assert [{k: row[k] for k in rows[0]} for row in again] == rows
     plot = tmp_path / "ranks.svg"
-    done = subprocess.run(
-        [sys.executable, BENCHMARKS / "quality.py", "--results", path, "--plot", plot],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert summary.summarise(rows) in done.stdout
+    monkeypatch.setattr(sys, "argv", ["quality.py", "--results", str(path), "--plot", str(plot)])
+    assert quality.main() == 0
+    assert summary.summarise(rows) in capsys.readouterr().out
     assert "SLAF/ReLU mix" in plot.read_text() or "<svg" in plot.read_text()
-    assert done.stderr == ""
 
 
 def test_files_that_are_no_results_get_one_line(tmp_path):

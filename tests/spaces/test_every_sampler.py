@@ -116,7 +116,7 @@ SPACES["mlp by pattern"] = lambda: Candidates(
 )
 FEW = replace(DIGITS, features=DIGITS.features[:4], image=None)
 """Inputs so few that there are rows and a budget for a function of each."""
-SPACES["mlp with functions of the inputs"] = lambda: Candidates(SearchSpace.load("mlp"), FEW)
+SPACES["mlp"] = lambda: Candidates(SearchSpace.load("mlp"), FEW)
 SPACES |= {f"placement by {e}": functools.partial(Placements, e) for e in ENCODINGS}
 
 

@@ -115,7 +115,8 @@ def search(
         control: run the all-ReLU arm; without it no gain is claimed.
         confirmations: fresh seeds each winner is trained with.
         refit: train the winner once more on training and validation rows before exporting it.
-        latency: time both winners in onnxruntime, side by side; some two seconds.
+        latency: time both winners in onnxruntime, side by side, when they are concluded; some two
+            seconds. A conclusion that stands already stays as it is.
         timeout: seconds after which the search concludes with what it has.
         storage: an Optuna storage URL; None keeps a journal file in the run folder.
         accelerator: Lightning's word for the device.

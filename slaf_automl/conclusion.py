@@ -12,8 +12,6 @@ from slaf_automl.driver import Arm, RunFolder, derive_seed
 from slaf_automl.errors import BundleError, SlafError, StudyError
 from slaf_automl.export import Bundle, read_bundle, write_bundle
 from slaf_automl.export.bundle import FILES
-from slaf_automl.export.latency import latencies
-from slaf_automl.export.onnx import to_onnx
 from slaf_automl.files import read_json, write_json
 from slaf_automl.networks import count_cost
 from slaf_automl.report import (
@@ -35,20 +33,11 @@ from slaf_automl.training.baselines import (
     linear_value,
 )
 from slaf_automl.training.confirmation import ConfirmedNetwork, Confirmer
+from slaf_automl.winners import ArmWinner, known, timed
 
 _OPENINGS = "test_openings"
 _EVIDENCE = "evidence.json"
 """Decision and figures together: the test rows are not read again for a decision that stands."""
-
-
-@dataclass(frozen=True)
-class ArmWinner:
-    """An arm's best candidate and its confirmation."""
-
-    candidate: Candidate
-    number: int
-    networks: list[ConfirmedNetwork]
-    figures: ArmFigures
 
 
 @dataclass(frozen=True)
@@ -113,27 +102,14 @@ class Conclusion:
             {**decision, "winner": name, "validation": validation, "exported": exported.seed},
         )
         if metrics is None:
-            metrics = self._open_test(self._timed(winners), winner, exported)
+            if self.latency:
+                winners = timed(winners, self.data, better)
+            metrics = self._open_test(winners, winner, exported)
             write_json(self.run.folder / _EVIDENCE, {"decision": decision, "metrics": metrics})
         bundle = Bundle(exported.network, winner.candidate, self.data.info, metrics)
         sample = self.data.validation[0][:512]
         write_bundle(self.run.bundle, bundle, sample, self.data.statistics.target_spread)
         return read_bundle(self.run.bundle)
-
-    def _timed(self, winners: list[ArmWinner]) -> list[ArmWinner]:
-        """Measure how long each arm's best network takes, side by side, if that is wanted."""
-        if not self.latency:
-            return winners
-        sample, spread = self.data.validation[0][:16], self.data.statistics.target_spread
-        best = [self._best(w) or w.networks[0] for w in winners]
-        models = {
-            w.figures.name: to_onnx(one.network, self.data.info, sample, spread)
-            for w, one in zip(winners, best, strict=True)
-        }
-        found = latencies(models, sample[:1].numpy())
-        return [
-            replace(w, figures=replace(w.figures, latency=found[w.figures.name])) for w in winners
-        ]
 
     def _choose(self) -> list[tuple[Arm, FrozenTrial, int]]:
         """Return each arm's best among the same number of finished trials."""
@@ -193,13 +169,13 @@ class Conclusion:
             learned=any(spec.kind == "slaf" for spec in candidate.architecture.specs),
             costs=_costs(candidate),
             inputs=None if given is None else slot_in_words(given),
-            validation=tuple(_known(n.validation) for n in networks),
+            validation=tuple(known(n.validation) for n in networks),
         )
         return ArmWinner(candidate, trial.number, networks, figures)
 
     def _export_network(self, winner: ArmWinner) -> ConfirmedNetwork:
         """Return the seed with the best validation, or the refit on all rows but the test's."""
-        best = self._best(winner)
+        best = winner.best(self.confirmer.metric.better)
         if best is None:
             raise StudyError(
                 f"the winner of arm {winner.figures.name!r} diverged with every fresh seed",
@@ -212,17 +188,6 @@ class Conclusion:
         again = self.confirmer.refit(winner.candidate, seed, max(1, epochs))
         return again if again.finite else best
 
-    def _best(self, winner: ArmWinner) -> ConfirmedNetwork | None:
-        """Return the seed with the best validation, None if all diverged."""
-        better = self.confirmer.metric.better
-        best: ConfirmedNetwork | None = None
-        for network in winner.networks:
-            if network.finite and (
-                best is None or better(_known(network.validation), _known(best.validation))
-            ):
-                best = network
-        return best
-
     def _write_figures(
         self,
         decision: dict[str, Any],
@@ -233,7 +198,7 @@ class Conclusion:
         """Write what a report draws and could not find once the data are gone."""
         arms = {}
         for one in winners:
-            shown = exported if one is winner else self._best(one)
+            shown = exported if one is winner else one.best(self.confirmer.metric.better)
             arms[one.figures.name] = arm_data(
                 one.candidate,
                 None if shown is None else shown.network,
@@ -311,8 +276,3 @@ class Conclusion:
 def _costs(candidate: Candidate) -> dict[str, int | None]:
     totals = count_cost(candidate.architecture).totals
     return {name: None if cost == math.inf else int(cost) for name, cost in totals.items()}
-
-
-def _known(validation: float | None) -> float:
-    assert validation is not None
-    return validation

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from optuna.distributions import BaseDistribution, IntDistribution, distribution_to_json
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import BaseTrial
 
 from slaf_automl.activations.passes import FIXED
 from slaf_automl.errors import BudgetError, DataError, SpaceError
 from slaf_automl.spaces.buildable import require_buildable
-from slaf_automl.spaces.candidates import (
-    CandidateChooser,
-    build_candidate,
-    stretch,
-    unused_dimensions,
-)
+from slaf_automl.spaces.candidates import CandidateChooser, build_candidate, stretch
 from slaf_automl.spaces.dimensions import (
     Constant,
     StoredChooser,
@@ -31,13 +24,13 @@ from slaf_automl.spaces.dimensions import (
     dimension_lines,
 )
 from slaf_automl.spaces.files import find_space_file, read_document
-from slaf_automl.spaces.inputs import may_learn_inputs
+from slaf_automl.spaces.identity import space_identity
 from slaf_automl.spaces.limits import limit_space, smallest_limits
-from slaf_automl.spaces.narrowest import depth_range, most_blocks, searches_slaf, slot_owners
 from slaf_automl.spaces.placement_space import PlacementSpace
+from slaf_automl.spaces.promised import promised_degrees, promised_distributions
 from slaf_automl.spaces.samplers import doubtful_sampler, require_served
 from slaf_automl.spaces.schema import INPUTS, SpaceFile, parse_space
-from slaf_automl.spaces.slot_kinds import counts_slots, every_slot, public_names, slot_counts
+from slaf_automl.spaces.slot_kinds import counts_slots, every_slot
 from slaf_automl.spec import Budget, Candidate, DataInfo, Scalar
 from slaf_automl.spec.budget import require_budget
 
@@ -110,17 +103,7 @@ class SearchSpace:
     @property
     def degrees(self) -> tuple[int, ...]:
         """Every degree that a SLAF in a slot, or a polynomial one of the inputs, may have."""
-        found: set[int] = set()
-        for name, some in (
-            ("slot.degree", searches_slaf(self.file)),
-            (INPUTS[2], may_learn_inputs(self.file, polynomials=True)),
-        ):
-            dimension = self.file.dimensions[name] if some else None
-            if dimension is not None:
-                values = [int(value or 1) for value in dimension.values()]
-                ranged = isinstance(getattr(dimension, "distribution", None), IntDistribution)
-                found.update(range(min(values), max(values) + 1) if ranged else values)
-        return tuple(sorted(found))
+        return promised_degrees(self.file)
 
     def description(self) -> str:
         """Return the dimensions and their values as text, one a line."""
@@ -163,19 +146,7 @@ class SearchSpace:
 
     def identity(self) -> str:
         """Return a hash of everything in the space; equal spaces have equal identities."""
-        dimensions = {
-            name: {"value": d.value}
-            if isinstance(d, Constant)
-            else json.loads(distribution_to_json(d.distribution))
-            for name, d in self.file.dimensions.items()
-        }
-        parts = [self.name, self.file.version, self.file.family, repr(self.file.widths)]
-        if self.file.encoding != "slots":  # Files without the key keep the identity they had.
-            parts.append(self.file.encoding)
-        if self.fixed != "relu":
-            parts.append(self.fixed)
-        document = json.dumps([*parts, dimensions, repr(self.file.schedule)], sort_keys=True)
-        return hashlib.sha256(document.encode()).hexdigest()[:16]
+        return space_identity(self.file, self.fixed)
 
     def epochs(self, data: Data) -> int:
         """Return how many epochs every candidate trains on this data."""
@@ -227,17 +198,7 @@ class SearchSpace:
         Raises:
             BudgetError: the budget leaves nothing; the message says which limit or value is why.
         """
-        file = limit_space(self.file, info_of(data), budget)
-        unused = unused_dimensions(file)
-        most = len(slot_owners(file, depth_range(file)[1], most_blocks(file)))
-        found: dict[str, BaseDistribution] = {}
-        for name, dimension in file.dimensions.items():
-            if isinstance(dimension, Constant) or name in unused:
-                continue
-            found.update(dict.fromkeys(public_names(file, name, most), dimension.distribution))
-        if counts_slots(file):
-            found["count"] = slot_counts(most)
-        return found
+        return promised_distributions(limit_space(self.file, info_of(data), budget))
 
     def suggest(self, trial: BaseTrial, data: Data, budget: Budget) -> Candidate:
         """Let a trial of any Optuna study suggest a candidate within the budget.

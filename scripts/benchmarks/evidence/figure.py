@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from evidence.standings import Ranks
@@ -36,7 +37,9 @@ def plot_ranks(panels: dict[str, Ranks], path: Path) -> None:
     for axes, (title, one) in zip(_axes(figure, len(panels)), panels.items(), strict=True):
         _panel(axes, title, one)
     metadata = {"Date": None} if path.suffix == ".svg" else None
-    figure.savefig(path, metadata=metadata)
+    # Text stays text, and names of parts do not change from run to run.
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "quality"}):
+        figure.savefig(path, metadata=metadata)
 
 
 def _axes(figure: Figure, count: int) -> list[Any]:

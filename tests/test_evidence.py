@@ -210,6 +210,20 @@ def test_a_cell_is_searched_and_other_efforts_are_refused(tmp_path):
         next(results.run_cells([], Effort(3, 2, "mlp"), tmp_path, tmp_path / "out", 1))
 
 
+def test_cells_of_an_earlier_file_are_made(tmp_path):
+    rows = rows_of({"mix": [[1.0], [2.0]]})
+    results.write_results(rows, tmp_path / "results.parquet")
+    out = tmp_path / "out"
+    results.keep_rows(results.read_results(tmp_path / "results.parquet"), out)
+    made = [Cell(BenchmarkSet(row["set"], "uci", False), 1_000, 0, "mix") for row in rows]
+    with pytest.raises(SlafError, match="name another --out"):
+        next(results.run_cells(made, Effort(3, 2, "mlp"), tmp_path, out, 1))
+    effort = Effort(3, 2, "mlp")
+    results.keep_rows([{**row, "effort": effort.identity} for row in rows], out)
+    assert list(results.run_cells(made, effort, tmp_path, out, 1)) == []
+    assert [row["test"] for row in results.read_cells(out)] == [[1.0], [2.0]]
+
+
 def _short(folder):
     text = (Path(__file__).parents[1] / "search_spaces" / "mlp.yaml").read_text(encoding="utf-8")
     text = text.replace("epochs: 54", "epochs: 3").replace("first_rung: 18", "first_rung: 2")

@@ -6,7 +6,8 @@ python scripts/benchmarks/quality.py --results FILE.parquet [--plot FILE.svg]
 
 The first runs what docs/evidence.md lays down, cell by cell; stopped, the same command goes on. It
 writes results.parquet and prints the summary, which the last prints again from the file alone.
---quick takes three sets, one budget and fewer trials: under ten minutes on two cores.
+--add takes the cells of an earlier results.parquet as made. --quick takes three sets, one budget
+and fewer trials: under ten minutes on two cores.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 from evidence.cells import ARMS, BUDGETS, Cell, Effort
 from evidence.figure import plot_ranks
 from evidence.peers import PEERS
-from evidence.results import read_cells, read_results, run_cells, write_results
+from evidence.results import keep_rows, read_cells, read_results, run_cells, write_results
 from evidence.sets import every_set
 from evidence.summary import panels, summarise
 from tqdm import tqdm
@@ -61,6 +62,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="three sets, 1,000 values, 8 trials")
     parser.add_argument("--results", type=Path, help="print the summary of this file, run nothing")
+    parser.add_argument("--add", type=Path, help="results.parquet whose cells are made")
     parser.add_argument("--plot", type=Path, help="draw the average ranks to this file")
     options = parser.parse_args()
     options.sets = set(options.sets)
@@ -79,6 +81,8 @@ def main() -> int:
     else:
         effort = Effort(options.trials, options.confirmations, options.space)
         wanted = cells(options)
+        if options.add is not None:
+            keep_rows(read_results(options.add), options.out)
         began, spent = time.monotonic(), 0.0
         done = run_cells(wanted, effort, options.data_dir, options.out, options.workers)
         with tqdm(total=len(wanted), unit="cell", disable=None) as bar:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evidence.cells import ARMS, Cell, Effort, run_cell
+from evidence.sets import BenchmarkSet
 from slaf_automl import SlafError
 from slaf_automl.errors import BudgetError
 
@@ -67,10 +68,7 @@ def run_cells(
                 row = _row(done, running[done])
                 if row is None:
                     continue
-                path = _path(folder, running[done])
-                partial = path.with_suffix(".partial")
-                partial.write_text(json.dumps(row), encoding="utf-8")
-                os.replace(partial, path)
+                _keep(row, _path(folder, running[done]))
                 yield row
         finally:
             pool.shutdown(cancel_futures=True)
@@ -89,6 +87,21 @@ def _row(done: Future[dict[str, Any]], cell: Cell) -> dict[str, Any] | None:
 
 def _path(folder: Path, cell: Cell) -> Path:
     return folder / f"{cell.name}.json"
+
+
+def _keep(row: dict[str, Any], path: Path) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(row), encoding="utf-8")
+    os.replace(partial, path)
+
+
+def keep_rows(rows: Iterable[dict[str, Any]], out: Path) -> None:
+    """Put rows beside the finished cells of a folder, as if its own run had made them."""
+    folder = out / "cells"
+    folder.mkdir(parents=True, exist_ok=True)
+    for row in rows:
+        one = BenchmarkSet(row["set"], row["group"], row["tuned"])
+        _keep(row, _path(folder, Cell(one, row["budget"], row["split"], row["arm"])))
 
 
 def read_cells(out: Path) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The slot of the inputs in a space: whether each input has a learned activation, and which."""
+"""The slot of the inputs in a space: whether they have learned activations, and which."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from optuna.distributions import CategoricalDistribution
+
 from slaf_automl.activations import find_basis, find_kind
-from slaf_automl.spaces.dimensions import Constant, contains
+from slaf_automl.spaces.dimensions import Constant, Searched
 from slaf_automl.spaces.schema import INPUTS, SpaceFile
 from slaf_automl.spec import ActivationSpec, DataInfo, Scalar
 
+_SHARING: dict[str, Scalar] = {"shared": "layer", "slaf": "channel"}
+"""Words of the first dimension beside `none`: one function for all inputs, or one for each."""
+
 _FIXED: dict[str, Scalar] = {
-    "sharing": "channel",
     "normaliser": "frozen",
     "clip": 3.0,
     "start": "identity",
@@ -45,16 +49,22 @@ def input_spec(file: SpaceFile, choose: Callable[..., Any]) -> ActivationSpec | 
         choose: asked with a dimension's name.
     """
     word, basis, degree = INPUTS
-    if word not in file.dimensions or choose(word) == "none":
+    if word not in file.dimensions or (chosen := choose(word)) == "none":
         return None
-    return find_kind("slaf").spec(basis=choose(basis), degree=choose(degree), **_FIXED)
+    return _spec(chosen, choose(basis), choose(degree))
 
 
 def input_answers(spec: ActivationSpec | None) -> dict[str, Scalar]:
     """Return the answers that give this spec."""
     if spec is None:
         return {INPUTS[0]: "none"}
-    return dict(zip(INPUTS, ("slaf", spec["basis"], spec["degree"]), strict=True))
+    word = next(word for word, sharing in _SHARING.items() if sharing == spec["sharing"])
+    return dict(zip(INPUTS, (word, spec["basis"], spec["degree"]), strict=True))
+
+
+def _spec(word: Scalar, basis: Scalar, degree: Scalar) -> ActivationSpec:
+    sharing = _SHARING[str(word)]
+    return find_kind("slaf").spec(basis=basis, degree=degree, sharing=sharing, **_FIXED)
 
 
 def costliest_inputs(file: SpaceFile) -> ActivationSpec | None:
@@ -62,25 +72,40 @@ def costliest_inputs(file: SpaceFile) -> ActivationSpec | None:
     if not may_learn_inputs(file):
         return None
     basis, degrees = file.dimensions[INPUTS[1]], file.dimensions[INPUTS[2]].values()
-    most = max(int(value or 1) for value in degrees)
-    return find_kind("slaf").spec(basis=basis.values()[0], degree=most, **_FIXED)
+    word = "slaf" if "slaf" in file.dimensions[INPUTS[0]].values() else "shared"
+    return _spec(word, basis.values()[0], max(int(value or 1) for value in degrees))
 
 
 def may_learn_inputs(file: SpaceFile, *, polynomials: bool = False) -> bool:
     """Say whether some network may have an activation of its inputs, or a polynomial one."""
     word, basis, _ = INPUTS
-    if word not in file.dimensions or "slaf" not in file.dimensions[word].values():
+    if word not in file.dimensions or set(file.dimensions[word].values()) == {"none"}:
         return False
     bases = file.dimensions[basis].values()
     return not polynomials or any(find_basis(name).polynomial for name in bases)
 
 
+def fewer_inputs(file: SpaceFile) -> list[SpaceFile]:
+    """Return the space without a function for each input, then with plain inputs alone.
+
+    A space that is left no network is not among them.
+    """
+    given = file.dimensions.get(INPUTS[0])
+    if given is None or isinstance(given, Constant):
+        return []
+    found = []
+    for words in (("none", "shared"), ("none",)):
+        left = [word for word in given.values() if word in words]
+        if left:
+            plain = left == ["none"]
+            dimension = Constant("none") if plain else Searched(CategoricalDistribution(left))
+            found.append(replace(file, dimensions={**file.dimensions, INPUTS[0]: dimension}))
+    return found
+
+
 def without_inputs(file: SpaceFile) -> SpaceFile | None:
     """Return the space with plain inputs alone, None if it has no such network."""
-    word = INPUTS[0]
     if not may_learn_inputs(file):
         return file
-    dimension = file.dimensions[word]
-    if isinstance(dimension, Constant) or not contains(dimension.distribution, "none"):
-        return None
-    return replace(file, dimensions={**file.dimensions, word: Constant("none")})
+    plain = [one for one in fewer_inputs(file) if not may_learn_inputs(one)]
+    return plain[0] if plain else None

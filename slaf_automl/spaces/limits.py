@@ -14,7 +14,7 @@ from slaf_automl.networks import FAMILIES
 from slaf_automl.networks.families import Family, Image
 from slaf_automl.networks.widths import too_small
 from slaf_automl.spaces.dimensions import Constant, Dimension, Searched, contains
-from slaf_automl.spaces.inputs import few_rows, may_learn_inputs, without_inputs
+from slaf_automl.spaces.inputs import few_rows, fewer_inputs, may_learn_inputs, without_inputs
 from slaf_automl.spaces.narrowest import depth_range, narrowest, searches_slaf, widest_kernel
 from slaf_automl.spaces.schema import INPUTS, SpaceFile
 from slaf_automl.spaces.slot_kinds import every_slot
@@ -28,8 +28,9 @@ WIDEST = 1_024
 def limit_space(file: SpaceFile, info: DataInfo, budget: Budget) -> SpaceFile:
     """Return the space without what the budget rules out: every candidate that is left can meet it.
 
-    - Inputs have no activation where not every candidate with one can meet the budget, under a
-      limit on `depth`, and where there are few rows for each (`few_rows`).
+    - Inputs have no activations of their own where not every candidate with them can meet the
+      budget, and where there are few rows for each (`few_rows`); nor a shared one where not every
+      candidate with it can; under a limit on `depth` none.
     - Small images and short series lower the greatest number of layers.
     - Any budget may lower it too: of each number that is left, the costliest
       placement fits at the narrowest widths.
@@ -68,7 +69,7 @@ def smallest_limits(file: SpaceFile, info: DataInfo, costs: Collection[str]) -> 
         BudgetError: no limit on the depth would do.
     """
     file = fit_image(file, info)
-    file = _plain_inputs(file) if "depth" in costs else without_inputs(file) or file
+    file = _plain_inputs(file) if "depth" in costs else [file, *fewer_inputs(file)][-1]
     least = depth_range(file)[0]
     needed = narrowest(file, info, least)
     if "relus" in costs:
@@ -81,19 +82,19 @@ def smallest_limits(file: SpaceFile, info: DataInfo, costs: Collection[str]) -> 
 
 
 def _fit_inputs(file: SpaceFile, info: DataInfo, budget: Budget) -> SpaceFile:
-    """Return the space with plain inputs alone where functions of theirs do not fit or have no use.
+    """Return the space without functions of the inputs that do not fit or have no use.
 
-    With few rows they learn the noise: see `few_rows`.
+    With few rows one for each input learns the noise: see `few_rows`.
     """
     if not may_learn_inputs(file):
         return file
-    if few_rows(info) and (plain := without_inputs(file)) is not None:
-        return plain
-    if budget.depth is None and not budget.exceeded(narrowest(file, info, depth_range(file)[0])):
-        return file
     if budget.depth is not None:
         return _plain_inputs(file)
-    return without_inputs(file) or file  # What cannot be met is refused with the rest.
+    left = [file, *fewer_inputs(file)]
+    for one in left[1:] if few_rows(info) else left:
+        if not budget.exceeded(narrowest(one, info, depth_range(one)[0])):
+            return one
+    return left[-1]  # What cannot be met is refused with the rest.
 
 
 def _plain_inputs(file: SpaceFile) -> SpaceFile:

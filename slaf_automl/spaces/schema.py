@@ -33,7 +33,7 @@ _WORDS: dict[str, Collection[str]] = {
     "routine": ROUTINES,
     "pooling": POOLINGS,
     "head": HEADS,
-    "inputs.activation": ("none", "slaf"),
+    "inputs.activation": ("none", "shared", "slaf"),
     "inputs.basis": BASES,
 }
 _RANGES: dict[str, tuple[type, float, float]] = {

@@ -164,10 +164,11 @@ class Architecture(Value):
                 expected="a slaf, of an mlp",
             )
         found = {name: spec.parameters.get(name) for name in ("normaliser", "sharing", "hybrid")}
-        if found["normaliser"] not in ("input", "frozen") or found["sharing"] != "channel":
+        shares = found["sharing"] in ("channel", "layer")
+        if found["normaliser"] not in ("input", "frozen") or not shares:
             raise SpecError(
                 f"Architecture.input_activation with {found}",
-                expected="normaliser 'input' or 'frozen', and sharing 'channel'",
+                expected="normaliser 'input' or 'frozen', and sharing 'channel' or 'layer'",
             )
         if found["hybrid"] != 0.0:
             raise SpecError(

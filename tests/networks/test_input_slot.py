@@ -25,8 +25,9 @@ from slaf_automl.spec import Architecture
 BASES = ("tent", "chebyshev", "hermite", "hat")
 
 
-def of_inputs(basis="tent", degree=6, normaliser="frozen", clip=3.0, start="identity"):
-    return slaf(basis=basis, degree=degree, normaliser=normaliser, clip=clip, start=start)
+def of_inputs(basis="tent", degree=6, normaliser="frozen", sharing="channel"):
+    options = {"clip": 3.0, "start": "identity", "sharing": sharing}
+    return slaf(basis=basis, degree=degree, normaliser=normaliser, **options)
 
 
 def stored(network):
@@ -57,6 +58,7 @@ def problems(draw):
             draw(st.sampled_from(BASES)),
             draw(st.integers(1, 8)),
             draw(st.sampled_from(("input", "frozen"))),
+            draw(st.sampled_from(("channel", "layer"))),
         ),
     )
 
@@ -96,6 +98,19 @@ def test_its_parts_by_hand():
         found = {n: tuple(t.shape) for n, t in deployed.slots[1].state_dict().items()}
         assert found.pop("parts.0.input_scale") == found.pop("parts.0.input_shift") == (4,)
         assert list(found.values()) == [(4, degree)]
+
+
+def test_one_function_for_all_inputs_stores_one_row():
+    architecture = Architecture(
+        "mlp", 4, 3, (5,), (relu(),), input_activation=of_inputs(sharing="layer")
+    )
+    assert dict(count_cost(architecture).parts)["slots.1"] == 6 + 2 * 4
+    network = trained(architecture, generator(0), torch.randn(ROWS, 4, generator=generator(1)))
+    slot = network.slots[1].eval()
+    one = torch.linspace(-2, 2, 9)[:, None].expand(9, 4)
+    scale, shift = slot.before.affine()
+    found = slot(((one - shift) / scale).float())
+    torch.testing.assert_close(found, found[:, :1].expand(9, 4), rtol=1e-4, atol=1e-5)
 
 
 def test_every_input_has_a_function_of_its_own():

@@ -38,6 +38,7 @@ MANY = replace(DIGITS, rows=50 * len(DIGITS.features))
 """As few rows as will do for a function of each of so many inputs."""
 ASKS = space_of()
 ALWAYS = space_of(inputs_activation={"value": "slaf"})
+EVERY = space_of(inputs_activation={"choices": ["none", "shared", "slaf"]})
 
 
 def clips_open(**changes):
@@ -47,31 +48,33 @@ def clips_open(**changes):
     )
 
 
-@given(problem=problems(ASKS))
+@pytest.mark.parametrize("space", [ASKS, EVERY])
+@given(data=st.data())
 @modest(30)
-def test_candidates_are_within_the_budget_and_go_both_ways(problem):
-    info, budget, seed = problem
-    trial, candidate = ask(ASKS, info, budget, seed)
+def test_candidates_are_within_the_budget_and_go_both_ways(space, data):
+    info, budget, seed = data.draw(problems(space))
+    trial, candidate = ask(space, info, budget, seed)
     architecture = candidate.architecture
     spec = architecture.input_activation
-    assert (spec is not None) == (trial.params.get("inputs.activation") == "slaf")
+    word = trial.params.get("inputs.activation", "none")
+    assert (spec is not None) == (word != "none")
     assert count_cost(architecture).parameters <= budget.parameters
-    promised = ASKS.distributions(info, budget)
+    promised = space.distributions(info, budget)
     assert trial.distributions == {name: promised[name] for name in trial.params}
     if spec is not None:
         chosen = tuple(trial.params[name] for name in INPUTS[1:])
         assert (spec["basis"], spec["degree"]) == chosen
         assert (spec["sharing"], spec["normaliser"], spec["start"]) == (
-            "channel",
+            {"shared": "layer", "slaf": "channel"}[word],
             "frozen",
             "identity",
         )
     stored = Candidate.from_json(json.loads(dumps(candidate.to_json())))
-    encoded = ASKS.encode(stored, info, budget)
+    encoded = space.encode(stored, info, budget)
     assert encoded.keys() == trial.params.keys()
     for parameters in (encoded, trial.params, json.loads(json.dumps(trial.params))):
-        assert ASKS.decode(parameters, info, budget) == candidate
-    assert ASKS.suggest(FixedTrial(encoded), info, budget) == candidate
+        assert space.decode(parameters, info, budget) == candidate
+    assert space.suggest(FixedTrial(encoded), info, budget) == candidate
 
 
 @pytest.mark.parametrize("routine", ["joint", "two_speed"])
@@ -157,7 +160,7 @@ def test_other_families_have_no_such_keys(tmp_path, family):
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("activation", {"value": "relu"}, "unknown activation 'relu'; expected one of none, slaf"),
+        ("activation", {"value": "relu"}, "unknown activation 'relu'; expected one of none, shared, slaf"),
         ("activation", {"choices": [True]}, "unknown activation True"),
         ("activation", {"low": 0, "high": 1}, "{'low': 0, 'high': 1}; expected one of {value"),
         ("activation", "slaf", "'slaf'; expected one of {value"),
@@ -228,6 +231,30 @@ def test_it_is_there_from_the_budget_on_that_meets_its_costliest_form():
     for parameters, there in ((needed - 1, False), (needed, True)):
         found = ASKS.distributions(MANY, Budget(parameters=parameters))
         assert ("inputs.activation" in found) == there
+
+
+def words_of(space, info, parameters):
+    """Return what the inputs may have under a budget, `none` alone if nothing is asked."""
+    found = space.distributions(info, Budget(parameters=parameters)).get("inputs.activation")
+    return ("none",) if found is None else found.choices
+
+
+def test_a_shared_function_needs_less_and_few_rows_leave_it():
+    own = ALWAYS.smallest_budget(MANY).parameters
+    shared = space_of(inputs_activation={"value": "shared"}).smallest_budget(MANY).parameters
+    # A row of twelve for all, and a map an input.
+    assert shared == MLP.smallest_budget(MANY).parameters + 12 + 2 * len(MANY.features)
+    assert words_of(EVERY, MANY, own) == ("none", "shared", "slaf")
+    assert words_of(EVERY, MANY, own - 1) == words_of(EVERY, MANY, shared) == ("none", "shared")
+    assert words_of(EVERY, MANY, shared - 1) == ("none",)
+    few = replace(MANY, rows=MANY.rows - 1)
+    assert words_of(EVERY, few, own) == ("none", "shared")
+    never_plain = space_of(inputs_activation={"choices": ["slaf", "shared"]})
+    assert never_plain.smallest_budget(MANY).parameters == shared
+    assert words_of(never_plain, MANY, own) == ("slaf", "shared")
+    assert words_of(never_plain, MANY, shared) == words_of(never_plain, few, own) == ("shared",)
+    with pytest.raises(BudgetError, match=f"at least {shared:,} "):
+        never_plain.distributions(MANY, Budget(parameters=shared - 1))
 
 
 @pytest.mark.parametrize("costs", [("macs",), ("relus", "parameters"), ("parameters", "macs")])

@@ -68,7 +68,7 @@ def spaces(draw):
     }
     if draw(st.booleans()):
         dimensions |= {
-            "inputs.activation": draw(some("none", "slaf")),
+            "inputs.activation": draw(some("none", "shared", "slaf")),
             "inputs.basis": draw(some(*BASES)),
             "inputs.degree": draw(ranges(1, 9) | some(1, 3, 6, 12, 16)),
         }

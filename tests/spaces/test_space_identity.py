@@ -178,6 +178,8 @@ def test_a_file_of_an_older_version_means_what_it_meant():
     # A study of it, begun under an earlier release, goes on under this one.
     assert MLP.identity() == "0113ccd7016e164e"
     assert CONTROL.identity() == "cd5cb7535addfecb"
+    later = SearchSpace.load(MLP_V2.with_name("mlp_v4.yaml"))
+    assert (later.identity(), later.control().identity()) == ("82994c20434558a6", "591bd04792f154cd")
 
 
 def test_the_names_of_an_older_version_are_the_promised_ones():
@@ -200,6 +202,6 @@ def test_the_names_of_the_shipped_space_are_the_promised_ones():
     assert (
         "inputs.activation" in inputs <= {f"inputs.{n}" for n in ("activation", "basis", "degree")}
     )
-    assert found["inputs.activation"] == CategoricalDistribution(["none", "slaf"])
+    assert found["inputs.activation"] == CategoricalDistribution(["none", "shared", "slaf"])
     assert not inputs & space.control().distributions(info, BUDGET).keys()
-    assert space.file.version >= 3
+    assert space.file.version >= 5

@@ -54,7 +54,6 @@ def test_its_spec_is_the_last():
         ({"input_activation": find_kind("silu").spec()}, "of kind 'silu'"),
         ({"input_activation": spec(normaliser="none")}, "'normaliser': 'none'"),
         ({"input_activation": spec(normaliser="element")}, "'normaliser': 'element'"),
-        ({"input_activation": spec(sharing="layer")}, "'sharing': 'layer'"),
         ({"input_activation": spec(sharing=2)}, "'sharing': 2"),
         ({"input_activation": spec(hybrid=0.5)}, "hybrid 0.5; expected 0.0"),
         ({"input_activation": "slaf"}, "Architecture.input_activation"),

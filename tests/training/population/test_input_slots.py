@@ -20,6 +20,7 @@ NORMALISERS = ("none", "input", "frozen", "element")
 ROUTINES = ("joint", "alternate", "two_speed")
 INPUTS = (
     slaf(basis="tent", degree=6, normaliser="frozen"),
+    slaf(basis="tent", degree=6, normaliser="frozen", sharing="layer"),
     slaf(basis="tent", degree=3, normaliser="input"),
     slaf(basis="chebyshev", degree=4, normaliser="frozen"),
     slaf(basis="tent", degree=12, normaliser="frozen"),

@@ -86,7 +86,9 @@ def search(name: str, population: int, repetition: int, trials: int) -> dict[str
         assert best is not None
         winner = arm.decode(best.params)
         pruned = sum(t.state == optuna.trial.TrialState.PRUNED for t in arm.finished())
-    fits = fit_together([(winner, seed) for seed in SEEDS], data, metric=metric.name, accelerator="cpu")
+    fits = fit_together(
+        [(winner, seed) for seed in SEEDS], data, metric=metric.name, accelerator="cpu"
+    )
     x, y = data.open_test()
     with torch.no_grad():
         tests = [evaluate(metric, data.info, one.module(x), y) for one in fits]

@@ -160,7 +160,11 @@ def test_other_families_have_no_such_keys(tmp_path, family):
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("activation", {"value": "relu"}, "unknown activation 'relu'; expected one of none, shared, slaf"),
+        (
+            "activation",
+            {"value": "relu"},
+            "'relu'; expected one of none, shared, slaf",
+        ),
         ("activation", {"choices": [True]}, "unknown activation True"),
         ("activation", {"low": 0, "high": 1}, "{'low': 0, 'high': 1}; expected one of {value"),
         ("activation", "slaf", "'slaf'; expected one of {value"),

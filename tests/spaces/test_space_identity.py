@@ -179,7 +179,10 @@ def test_a_file_of_an_older_version_means_what_it_meant():
     assert MLP.identity() == "0113ccd7016e164e"
     assert CONTROL.identity() == "cd5cb7535addfecb"
     later = SearchSpace.load(MLP_V2.with_name("mlp_v4.yaml"))
-    assert (later.identity(), later.control().identity()) == ("82994c20434558a6", "591bd04792f154cd")
+    assert (later.identity(), later.control().identity()) == (
+        "82994c20434558a6",
+        "591bd04792f154cd",
+    )
 
 
 def test_the_names_of_an_older_version_are_the_promised_ones():

@@ -247,7 +247,10 @@ def shown_slots(architecture: Architecture) -> dict[str, dict[str, Any]]:
         {'slot 0': {'kind': 'relu'}, 'slot 1': {'kind': 'relu'}}
     """
     inputs = architecture.input_activation
-    shown = {} if inputs is None else {"inputs": _shown(inputs)}
+    shown = {}
+    if inputs is not None:
+        shared = {"sharing": "layer"} if inputs["sharing"] == "layer" else {}
+        shown["inputs"] = {**_shown(inputs), **shared}
     return shown | {f"slot {i}": _shown(spec) for i, spec in enumerate(architecture.placement)}
 
 

@@ -18,7 +18,8 @@ _BASES = ("#c2410c", "#1d4ed8", "#047857", "#7c3aed", "#a16207", "#be185d", "#0e
 def draw_placements(placements: Placements) -> Drawing:
     """Draw a column for each of the best trials, the best first, and a row for each slot.
 
-    A cell has the colour of the basis and the number of the degree; its lower part is grey as far
+    A cell has the colour of the basis (of inputs: and of whether they share one function) and the
+    number of the degree; its lower part is grey as far
     as the slot's channels are ReLU. It is empty where a network has no such slot. A line parts the
     complete trials from those that were stopped.
     """
@@ -55,7 +56,8 @@ def _colours(placements: Placements) -> dict[str, str]:
 
 
 def _basis(slot: Mapping[str, Any]) -> str:
-    return str(slot.get("basis", slot["kind"]))
+    name = str(slot.get("basis", slot["kind"]))
+    return f"{name}, one for all" if slot.get("sharing") == "layer" else name
 
 
 def _draw_cell(

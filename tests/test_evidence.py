@@ -77,6 +77,23 @@ def test_a_formula_runs_nothing_else(formula):
         evaluate(formula, {"a": np.array([1.0]), "b": np.array([1.0])})
 
 
+def test_a_random_split_follows_the_standard_ones(tmp_path):
+    (tmp_path / "uci_regression").mkdir()
+    x, rows = np.random.default_rng(0).normal(size=(60, 2)), np.arange(60)
+    np.savez(
+        tmp_path / "uci_regression" / "yacht.npz",
+        X=x,
+        y=x.sum(1),
+        train_idx=np.stack([rows[6:], rows[:54]]),
+        test_idx=np.stack([rows[:6], rows[54:]]),
+    )
+    yacht = BenchmarkSet("yacht", "uci", tuned=True)
+    tests = [sets.read_set(yacht, tmp_path, split).open_test()[0] for split in range(4)]
+    assert [len(part) for part in tests] == [6, 6, 12, 12]
+    assert tests[0].numpy() == pytest.approx(x[:6], rel=1e-6)
+    assert not np.array_equal(tests[2].numpy(), tests[3].numpy())
+
+
 def test_formulas_become_sets(tmp_path):
     one = {"id": "I.1", "formula": "x*y", "vars": ["x", "y"], "ranges": [[1.0, 2.0], [3.0, 5.0]]}
     (tmp_path / "feynman.json").write_text(

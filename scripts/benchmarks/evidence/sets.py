@@ -1,8 +1,8 @@
 """The sets of the quality benchmark, and which of them the defaults were tuned on.
 
-Every set is read with an outer split: its test rows are those of the standard split (UCI, as long as
-there are any), of the file (MNIST-1D), or a random fifth. A set of Feynman is 1,000 points of a formula, drawn uniformly
-from its ranges; their noise is none.
+Every set is read with an outer split: its test rows are those of the standard split (UCI, as long
+as there are any), of the file (MNIST-1D), or a random fifth. A set of Feynman is 1,000 points of a
+formula, drawn uniformly from its ranges; their noise is none.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def read_set(one: BenchmarkSet, folder: Path, split: int) -> TableData:
 
 
 def _standard_or_random(path: Path, split: int) -> Path | tuple[np.ndarray, np.ndarray]:
-    """Return the file, or its rows to be split at random where its own splits have come to an end."""
+    """Return the file, or its rows alone where its own splits have come to an end."""
     with np.load(path) as arrays:
         if split < len(arrays["test_idx"]):
             return path

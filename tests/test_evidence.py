@@ -18,8 +18,9 @@ from evidence import cells, figure, results, sets, standings, summary
 from evidence.cells import Cell, Effort, run_cell
 from evidence.sets import TABLES, TUNED, UCI, BenchmarkSet, evaluate, every_set, inner_rows
 
-from slaf_automl import SlafError, TableData
+from slaf_automl import SearchSpace, SlafError, TableData
 
+EFFORT = Effort(trials=5, confirmations=2, space="mlp")
 QUIET = {"silu", "silu,", "|", "input-normalised", "element-normalised"}
 
 
@@ -225,6 +226,28 @@ def test_a_cell_is_searched_and_other_efforts_are_refused(tmp_path):
     (folder / "a.json").write_text(json.dumps(found["mix"]))
     with pytest.raises(SlafError, match="name another --out"):
         next(results.run_cells([], Effort(3, 2, "mlp"), tmp_path, tmp_path / "out", 1))
+
+
+def test_relu_twice_makes_the_trials_of_both_arms(monkeypatch, tmp_path):
+    asked = {}
+
+    def search(data, **options):
+        asked.update(options)
+        raise SlafError("enough")
+
+    monkeypatch.setattr(cells.slaf_automl, "search", search)
+    for arm, trials in (("relu", 5), ("relu_twice", 10)):
+        with pytest.raises(SlafError, match="enough"):
+            run_cell(Cell(BenchmarkSet("digits", "others", True), 900, 0, arm), EFFORT, tmp_path)
+        assert asked["trials"] == trials
+        assert asked["space"].identity() == SearchSpace.load("mlp").control().identity()
+
+
+def test_what_is_exported_is_held_against_relu_of_as_many_trials():
+    rows = rows_of({"mix": [[1.0]] * 3, "relu": [[2.0]] * 3, "relu_twice": [[0.5]] * 3})
+    text = summary.summarise(rows)
+    assert "what a search exports against relu_twice: median difference +50.0%" in text
+    assert "mix against relu_twice" not in text
 
 
 def test_cells_of_an_earlier_file_are_made(tmp_path):

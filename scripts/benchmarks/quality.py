@@ -18,7 +18,7 @@ import time
 import warnings
 from pathlib import Path
 
-from evidence.cells import ARMS, BUDGETS, Cell, Effort
+from evidence.cells import ARMS, BUDGETS, TWICE, Cell, Effort
 from evidence.figure import plot_ranks
 from evidence.peers import PEERS
 from evidence.results import keep_rows, read_cells, read_results, run_cells, write_results
@@ -54,7 +54,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("runs/quality"))
     parser.add_argument("--sets", nargs="+", default=[], help="names or groups; all by default")
     parser.add_argument("--budgets", nargs="+", type=int, default=list(BUDGETS))
-    parser.add_argument("--arms", nargs="+", choices=[*ARMS, *PEERS], default=list(ARMS))
+    arms = [arm for arm in ARMS if arm != TWICE]
+    parser.add_argument("--arms", nargs="+", choices=[*ARMS, *PEERS], default=arms)
     parser.add_argument("--splits", nargs="+", type=int, default=[0], help="outer splits by number")
     parser.add_argument("--trials", type=int, default=32)
     parser.add_argument("--confirmations", type=int, default=8)

@@ -18,7 +18,10 @@ from evidence.peers import PEERS
 from evidence.sets import BenchmarkSet, read_set
 from slaf_automl import SearchSpace, TableData
 
-ARMS = ("mix", "relu", "silu", "gelu")
+TWICE = "relu_twice"
+"""ReLU with twice the trials: those of both arms, of which a search exports the better."""
+
+ARMS = ("mix", "relu", "silu", "gelu", TWICE)
 """Arms that are searched alike: the space as it is, and with every slot one fixed activation."""
 
 BUDGETS = (300, 1_000, 5_000)
@@ -90,12 +93,13 @@ def run_cell(cell: Cell, effort: Effort, folder: Path) -> dict[str, Any]:
 
 def _arm(cell: Cell, data: TableData, effort: Effort) -> dict[str, Any]:
     space = SearchSpace.load(effort.space)
+    twice = cell.arm == TWICE
     with tempfile.TemporaryDirectory() as run:
         result = slaf_automl.search(
             data,
             budget=cell.budget,
-            space=space if cell.arm == "mix" else space.control(cell.arm),
-            trials=effort.trials,
+            space=space if cell.arm == "mix" else space.control("relu" if twice else cell.arm),
+            trials=effort.trials * (2 if twice else 1),
             confirmations=effort.confirmations,
             seed=cell.split,
             control=False,

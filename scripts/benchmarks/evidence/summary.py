@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from evidence.cells import TWICE
 from evidence.standings import Duel, Losses, Ranks, duel, losses, ranks, with_winners
 
 Rows = Sequence[Mapping[str, Any]]
@@ -101,14 +102,16 @@ def _standing(found: Losses) -> list[str]:
     if len(arms) > 1:
         one = ranks(found, arms)
         average = ", ".join(f"{arm} {rank:.2f}" for arm, rank in one.average.items())
+        alike = f", Friedman p = {one.friedman:.2g}" if len(arms) > 2 else ""
         lines.append(
-            f"average ranks on {one.sets} sets: {average} (critical difference {one.critical:.2f}, "
-            f"Friedman p = {one.friedman:.2g})"
+            f"average ranks on {one.sets} sets: {average} (critical difference {one.critical:.2f}"
+            f"{alike})"
         )
-    searched = duel(found, "search", "relu")
-    if searched.sets:
-        lines.append(f"what a search exports against relu: {_duel(searched)}")
-    others = [arm for arm in sorted(_any_arms(found)) if arm not in ("mix", "search")]
+    for opponent in ("relu", TWICE):
+        searched = duel(found, "search", opponent)
+        if searched.sets:
+            lines.append(f"what a search exports against {opponent}: {_duel(searched)}")
+    others = [arm for arm in sorted(_any_arms(found)) if arm not in ("mix", "search", TWICE)]
     for other in sorted(others, key=lambda arm: (arm not in arms, arm)):
         if (versus := duel(found, "mix", other)).sets:
             lines.append(f"mix against {other}: {_duel(versus)}")

@@ -336,7 +336,7 @@ def test_a_divergent_space_still_ends_with_the_constant_predictors_value(tmp_pat
         ({"confirmations": 0}, "confirmations 0"),
         ({"timeout": -1.0}, "timeout -1.0"),
         ({"seed": -1}, "seed -1"),
-        ({"budget": 3}, "expected at least 31"),
+        ({"budget": 3}, "expected at least 27"),
         ({"budget": -5}, "Budget.parameters -5"),
         ({"budget": 2.5}, "Budget.parameters 2.5"),
         ({"space": "nosuch"}, "unknown space 'nosuch'"),

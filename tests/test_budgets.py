@@ -26,6 +26,7 @@ def smooth_space(tmp_path_factory, quick_space) -> Path:
     document = yaml.safe_load(quick_space.read_text())
     document["widths"] = {"least": 2, "most": 24}
     document["dimensions"]["clip"] = {"choices": [None, 3.0]}
+    document["dimensions"]["slot.hybrid"] = {"choices": [0.0, 0.5]}
     path = tmp_path_factory.mktemp("spaces") / "smooth.yaml"
     path.write_text(yaml.safe_dump(document))
     return path
@@ -176,9 +177,12 @@ def complaint(capsys, arguments) -> str:
         (["--macs", "0"], "Budget.macs 0; expected an integer of at least 1"),
         (["--relus", "-1"], "Budget.relus -1; expected an integer of at least 0"),
         (["--depth", "2.5"], "depth"),
-        (["--budget", "500", "--depth", "9"], "clip: null is not among the choices of space 'mlp'"),
+        (
+            ["--budget", "500", "--depth", "9"],
+            "slot.hybrid: 0.0 is not among the choices of space 'mlp'",
+        ),
         (["--relus", "50"], "widths.most 32,768 of space 'mlp'"),
-        (["--budget", "500", "--macs", "9"], "expected at least 26 macs for space 'mlp'"),
+        (["--budget", "500", "--macs", "9"], "expected at least 22 macs for space 'mlp'"),
     ],
 )
 def test_a_bad_limit_is_one_line(limits, words, tmp_path, capsys):

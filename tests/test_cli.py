@@ -170,7 +170,7 @@ def test_a_binary_file_is_one_line(tmp_path, capsys):
     [
         (["search", "nosuch.csv", "--budget", "500"], "no such file: nosuch.csv"),
         (["search", "sklearn:moon", "--budget", "500"], "unknown data set 'sklearn:moon'"),
-        (["search", "sklearn:iris", "--budget", "3"], "expected at least 31"),
+        (["search", "sklearn:iris", "--budget", "3"], "expected at least 27"),
         (["search", "sklearn:iris", "--budget", "many"], "budget"),
         (["search", "sklearn:iris"], "budget"),
         (["search", "sklearn:iris", "--budget", "500", "--trials", "0"], "trials 0"),

@@ -97,7 +97,7 @@ class Confirmer:
         missing = [run for run, path in paths.items() if self._read(path, run[0]) is None]
         if not missing:
             return
-        self.progress(f"confirming {name}: {len(missing)} trainings at once")
+        self.progress(f"confirming {name}: {len(missing)} seeds at once")
         fits = fit_together(
             missing,
             self.data,

@@ -253,7 +253,7 @@ def test_brute_force_needs_a_space_without_continuous_dimensions(space):
 def test_brute_force_ends_when_every_candidate_was_drawn(table_space):
     few = {"slot.basis": "chebyshev", "slot.degree": 3, "slot.hybrid": 0.0, "sharing": "layer"}
     few |= {"start": "identity", "normaliser": "element", "routine": "joint", "clip": 3.0}
-    few |= {"residual": False}
+    few |= {"residual": False, "inputs.activation": "none"}
     small = discrete(table_space, depth=2, shape="constant", **few)
     study = study_of(Candidates(small), lambda: BruteForceSampler(seed=0))
     kinds = {tuple(sorted(trial.params.items())) for trial in study.trials}

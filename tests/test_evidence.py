@@ -251,17 +251,20 @@ def test_what_is_exported_is_held_against_relu_of_as_many_trials():
 
 
 def test_cells_of_an_earlier_file_are_made(tmp_path):
+    effort, out, path = Effort(3, 2, "mlp"), tmp_path / "out", tmp_path / "results.parquet"
     rows = rows_of({"mix": [[1.0], [2.0]]})
-    results.write_results(rows, tmp_path / "results.parquet")
-    out = tmp_path / "out"
-    results.keep_rows(results.read_results(tmp_path / "results.parquet"), out)
+    results.write_results(rows, path)
+    with pytest.raises(SlafError, match=r"results.parquet holds results of e; .* leave --add out"):
+        results.add_results(path, effort, out)
+    assert not out.exists()
+    results.write_results([{**row, "effort": effort.identity} for row in rows], path)
+    (out / "cells").mkdir(parents=True)
+    own = {**rows[1], "effort": effort.identity, "test": [3.0]}
+    (out / "cells" / "set1 1000 0 mix.json").write_text(json.dumps(own))
+    results.add_results(path, effort, out)
     made = [Cell(BenchmarkSet(row["set"], "uci", False), 1_000, 0, "mix") for row in rows]
-    with pytest.raises(SlafError, match="name another --out"):
-        next(results.run_cells(made, Effort(3, 2, "mlp"), tmp_path, out, 1))
-    effort = Effort(3, 2, "mlp")
-    results.keep_rows([{**row, "effort": effort.identity} for row in rows], out)
     assert list(results.run_cells(made, effort, tmp_path, out, 1)) == []
-    assert [row["test"] for row in results.read_cells(out)] == [[1.0], [2.0]]
+    assert [row["test"] for row in results.read_cells(out)] == [[1.0], [3.0]]
 
 
 def _short(folder):

@@ -32,7 +32,7 @@ from slaf_automl.networks import count_cost
 from slaf_automl.training import SequentialEvaluator, find_metric
 from slaf_automl.training.metrics import evaluate
 from slaf_automl.training.population import PopulationEvaluator
-from slaf_automl.training.population.fitting import fit_together
+from slaf_automl.training.population.fitting import fit_seeds
 
 BUDGETS = {"digits": 1_000, "wine": 100, "breast_cancer": 200, "diabetes": 100, "iris": 60}
 MLP = Path(__file__).parents[2] / "search_spaces" / "mlp.yaml"
@@ -86,9 +86,7 @@ def search(name: str, population: int, repetition: int, trials: int) -> dict[str
         assert best is not None
         winner = arm.decode(best.params)
         pruned = sum(t.state == optuna.trial.TrialState.PRUNED for t in arm.finished())
-    fits = fit_together(
-        [(winner, seed) for seed in SEEDS], data, metric=metric.name, accelerator="cpu"
-    )
+    fits = fit_seeds(winner, data, SEEDS, metric=metric.name, accelerator="cpu")
     x, y = data.open_test()
     with torch.no_grad():
         tests = [evaluate(metric, data.info, one.module(x), y) for one in fits]

@@ -21,7 +21,7 @@ from pathlib import Path
 from evidence.cells import ARMS, BUDGETS, TWICE, Cell, Effort
 from evidence.figure import plot_ranks
 from evidence.peers import PEERS
-from evidence.results import keep_rows, read_cells, read_results, run_cells, write_results
+from evidence.results import add_results, read_cells, read_results, run_cells, write_results
 from evidence.sets import every_set
 from evidence.summary import panels, summarise
 from tqdm import tqdm
@@ -67,6 +67,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--plot", type=Path, help="draw the average ranks to this file")
     options = parser.parse_args()
     options.sets = set(options.sets)
+    if options.results is not None and options.add is not None:
+        parser.error("--add is for a run, --results runs nothing")
     if options.quick:
         options.sets, options.budgets, options.trials = set(QUICK), [1_000], 8
         options.confirmations, options.out = 6, options.out.with_name("quality_quick")
@@ -83,7 +85,7 @@ def main() -> int:
         effort = Effort(options.trials, options.confirmations, options.space)
         wanted = cells(options)
         if options.add is not None:
-            keep_rows(read_results(options.add), options.out)
+            add_results(options.add, effort, options.out)
         began, spent = time.monotonic(), 0.0
         done = run_cells(wanted, effort, options.data_dir, options.out, options.workers)
         with tqdm(total=len(wanted), unit="cell", disable=None) as bar:

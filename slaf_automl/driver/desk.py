@@ -59,22 +59,12 @@ class Arm:
 
         Where none is complete yet, it is the best at the rungs that the others came to.
         """
-        leading = self.leading(1, first)
-        return leading[0] if leading else None
-
-    def leading(self, count: int, first: int | None = None) -> list[FrozenTrial]:
-        """Return the `count` best complete trials, the best first, each of other parameters.
-
-        As in `best`, those at rungs where none is complete.
-        """
         finished = [t for t in self.finished()[:first] if t.values is not None]
         complete = [t for t in finished if t.state == TrialState.COMPLETE] or finished
+        if not complete:
+            return None
         sign = -1.0 if self.study.directions[0].name == "MAXIMIZE" else 1.0
-        found: list[FrozenTrial] = []
-        for trial in sorted(complete, key=lambda t: (sign * float(t.values[0]), t.number)):
-            if all(trial.params != other.params for other in found):
-                found.append(trial)
-        return found[:count]
+        return min(complete, key=lambda t: (sign * float(t.values[0]), t.number))
 
 
 class Driver:

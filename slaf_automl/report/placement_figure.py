@@ -19,9 +19,8 @@ def draw_placements(placements: Placements) -> Drawing:
     """Draw a column for each of the best trials, the best first, and a row for each slot.
 
     A cell has the colour of the basis (of inputs: and of whether they share one function) and the
-    number of the degree; its lower part is grey as far
-    as the slot's channels are ReLU. It is empty where a network has no such slot. A line parts the
-    complete trials from those that were stopped.
+    number of the degree; its lower part is grey as far as the slot's channels are ReLU. It is empty
+    where a network has no such slot. A line parts the complete trials from those that were stopped.
     """
     colours = _colours(placements)
     with styled():

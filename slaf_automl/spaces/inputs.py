@@ -93,13 +93,13 @@ def fewer_inputs(file: SpaceFile) -> list[SpaceFile]:
     given = file.dimensions.get(INPUTS[0])
     if given is None or isinstance(given, Constant):
         return []
+    cheaper = (("none", "shared"), ("none",))
+    left = [tuple(word for word in given.values() if word in words) for words in cheaper]
     found = []
-    for words in (("none", "shared"), ("none",)):
-        left = [word for word in given.values() if word in words]
-        if left:
-            plain = left == ["none"]
-            dimension = Constant("none") if plain else Searched(CategoricalDistribution(left))
-            found.append(replace(file, dimensions={**file.dimensions, INPUTS[0]: dimension}))
+    for words in dict.fromkeys(filter(None, left)):
+        plain = words == ("none",)
+        dimension = Constant("none") if plain else Searched(CategoricalDistribution(words))
+        found.append(replace(file, dimensions={**file.dimensions, INPUTS[0]: dimension}))
     return found
 
 

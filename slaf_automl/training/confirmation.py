@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from slaf_automl.training.curve import Curve, EpochFigures
 from slaf_automl.training.data import TableData, TensorBatches
 from slaf_automl.training.fit import Fit, Supervision, fit
 from slaf_automl.training.metrics import MetricKind, evaluate
-from slaf_automl.training.population.fitting import fit_together
+from slaf_automl.training.population.fitting import fit_seeds
 
 
 class ConfirmationInterruptedError(SlafError):
@@ -80,33 +80,30 @@ class Confirmer:
         Raises:
             ConfirmationInterruptedError: `stopping` said so.
         """
-        self.train_together(name, [(candidate, seed) for seed in seeds])
+        self._train_together(name, candidate, seeds)
         networks = []
         for i, seed in enumerate(seeds, start=1):
             self.progress(f"confirming {name}: seed {i} of {len(seeds)}")
             networks.append(self._remembered(candidate, seed, refit_epochs=None))
         return networks
 
-    def train_together(self, name: str, runs: Sequence[tuple[Candidate, int]]) -> None:
-        """Train at once those candidates with their seeds that are not remembered yet.
-
-        Raises:
-            ConfirmationInterruptedError: `stopping` said so.
-        """
-        paths = {run: self._path(*run, None) for run in dict.fromkeys(runs)}
-        missing = [run for run, path in paths.items() if self._read(path, run[0]) is None]
+    def _train_together(self, name: str, candidate: Candidate, seeds: list[int]) -> None:
+        """Train at once what is not remembered, and remember it."""
+        paths = {seed: self._path(candidate, seed, None) for seed in seeds}
+        missing = [seed for seed in seeds if self._read(paths[seed], candidate) is None]
         if not missing:
             return
         self.progress(f"confirming {name}: {len(missing)} seeds at once")
-        fits = fit_together(
-            missing,
+        fits = fit_seeds(
+            candidate,
             self.data,
+            missing,
             metric=self.metric.name,
             accelerator=self.accelerator,
             stopping=self.stopping,
         )
-        for run, trained in zip(missing, fits, strict=True):
-            self._keep(paths[run], self._confirmed(trained, run[1], None))
+        for seed, trained in zip(missing, fits, strict=True):
+            self._keep(paths[seed], self._confirmed(trained, seed, None))
 
     def refit(self, candidate: Candidate, seed: int, epochs: int) -> ConfirmedNetwork:
         """Train the candidate once more, on training and validation rows, for so many epochs."""

@@ -52,13 +52,7 @@ def run_cells(
     """
     folder = out / "cells"
     folder.mkdir(parents=True, exist_ok=True)
-    for row in read_cells(out):
-        if row["arm"] in ARMS and row["effort"] != effort.identity:
-            raise SlafError(
-                f"{out} holds results of {row['effort']}",
-                expected=effort.identity,
-                remedy="name another --out",
-            )
+    _require_effort(read_cells(out), effort, out, "name another --out")
     left = [cell for cell in cells if not _path(folder, cell).exists()]
     # Spawned: a forked process would share the threads of PyTorch's pool with its parent.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
@@ -89,19 +83,39 @@ def _path(folder: Path, cell: Cell) -> Path:
     return folder / f"{cell.name}.json"
 
 
+def _require_effort(
+    rows: Iterable[dict[str, Any]], effort: Effort, where: Path, remedy: str
+) -> None:
+    for row in rows:
+        if row["arm"] in ARMS and row["effort"] != effort.identity:
+            raise SlafError(
+                f"{where} holds results of {row['effort']}",
+                expected=effort.identity,
+                remedy=remedy,
+            )
+
+
 def _keep(row: dict[str, Any], path: Path) -> None:
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps(row), encoding="utf-8")
     os.replace(partial, path)
 
 
-def keep_rows(rows: Iterable[dict[str, Any]], out: Path) -> None:
-    """Put rows beside the finished cells of a folder, as if its own run had made them."""
+def add_results(path: Path, effort: Effort, out: Path) -> None:
+    """Take the cells of an earlier Parquet file as made, but for those that the folder has.
+
+    Raises:
+        SlafError: the file is none of this benchmark, or of another effort; nothing is written.
+    """
+    rows = read_results(path)
+    _require_effort(rows, effort, path, "leave --add out")
     folder = out / "cells"
     folder.mkdir(parents=True, exist_ok=True)
     for row in rows:
         one = BenchmarkSet(row["set"], row["group"], row["tuned"])
-        _keep(row, _path(folder, Cell(one, row["budget"], row["split"], row["arm"])))
+        cell = _path(folder, Cell(one, row["budget"], row["split"], row["arm"]))
+        if not cell.exists():
+            _keep(row, cell)
 
 
 def read_cells(out: Path) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A population trained to its end: under a Trainer, and of candidates with seeds of their own."""
+"""A population trained to its end: under a Trainer, and of one candidate with several seeds."""
 
 from __future__ import annotations
 
@@ -30,54 +30,52 @@ def train(module: PopulationModule, accelerator: str) -> None:
             trainer.fit(module)
 
 
-def fit_together(
-    runs: Sequence[tuple[Candidate, int]],
+def fit_seeds(
+    candidate: Candidate,
     data: TableData,
+    seeds: Sequence[int],
     *,
     metric: str,
     accelerator: str = "auto",
     stopping: Callable[[], bool] = lambda: False,
 ) -> list[Fit]:
-    """Train candidates with seeds, all at once; each as `fit(candidate, data, seed=seed)`.
+    """Train one candidate once per seed, all at once; each as `fit(candidate, data, seed=seed)`.
 
     Args:
-        runs: candidates of one batch size, each with the seed of its initial weights and batch
-            order; at least one.
+        candidate: architecture and recipe.
         data: training and validation rows.
+        seeds: of initial weights and batch order, each once.
         metric: name of the validation metric.
         accelerator: Lightning's word for the device.
         stopping: whether to end at the next step; those in training are then `interrupted`.
 
     Returns:
-        What `fit` returns, run by run.
+        What `fit` returns, by seed.
     """
-    images = runs[0][0].architecture.image is not None
+    images = candidate.architecture.image is not None
     population = Population(data, metric=metric, images=images)
-    waiting = [
-        Start(str(place), candidate, seed, batch_seed=seed)
-        for place, (candidate, seed) in enumerate(runs)
-    ]
-    desk = _Runs(population, waiting, stopping)
-    train(PopulationModule(population, desk, places=len(runs)), accelerator)
+    runs = _Runs(population, candidate, list(seeds), stopping)
+    train(PopulationModule(population, runs, places=len(seeds)), accelerator)
     for name in population.names:
-        desk.take(population.standing(name), "interrupted")
-    return [desk.fits[str(place)] for place in range(len(runs))]
+        runs.take(population.standing(name), "interrupted")
+    return [runs.fits[str(seed)] for seed in seeds]
 
 
 @dataclass
 class _Runs:
-    """Starts every run once, and keeps how it ended."""
+    """Starts every seed once, and keeps how it ended."""
 
     population: Population
-    waiting: list[Start]
+    candidate: Candidate
+    waiting: list[int]
     stop: Callable[[], bool]
     fits: dict[str, Fit] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
 
     def start(self, places: int) -> Sequence[Start]:
-        """Start the runs that wait."""
+        """Start the seeds that wait."""
         now, self.waiting = self.waiting[:places], self.waiting[places:]
-        return now
+        return [Start(str(seed), self.candidate, seed, batch_seed=seed) for seed in now]
 
     def report(self, standings: Sequence[Standing]) -> Sequence[bool]:
         """Let all go on."""

@@ -10,7 +10,7 @@ from test_sequential_evaluator import NotingDesk
 from slaf_automl.spec import Job
 from slaf_automl.training import fit
 from slaf_automl.training.population import PopulationEvaluator
-from slaf_automl.training.population.fitting import fit_together
+from slaf_automl.training.population.fitting import fit_seeds
 
 RUNGS = (2, 4)
 STEADY = (slaf(), relu())
@@ -121,9 +121,7 @@ def test_torch_has_its_threads_back(data, jobs):
 
 
 def assert_fits_alone(data, candidate, tolerance):
-    together = fit_together(
-        [(candidate, 3), (candidate, 11)], data, metric="rmse", accelerator="cpu"
-    )
+    together = fit_seeds(candidate, data, [3, 11], metric="rmse", accelerator="cpu")
     for seed, one in zip((3, 11), together, strict=True):
         alone = fit(candidate, data, seed=seed, metric="rmse", accelerator="cpu")
         assert one.best_epoch == alone.best_epoch
@@ -143,9 +141,7 @@ def test_seeds_at_once_are_fits_alone_in_float32(data):
 
 def test_every_epoch_is_noted(data):
     candidate = make_candidate(data, epochs=4)
-    together = fit_together(
-        [(candidate, 3), (candidate, 11)], data, metric="rmse", accelerator="cpu"
-    )
+    together = fit_seeds(candidate, data, [3, 11], metric="rmse", accelerator="cpu")
     for seed, one in zip((3, 11), together, strict=True):
         alone = fit(candidate, data, seed=seed, metric="rmse", accelerator="cpu")
         for trained in (one, alone):
@@ -158,7 +154,5 @@ def test_every_epoch_is_noted(data):
 
 def test_seeds_at_once_stop_when_asked(data):
     candidate = make_candidate(data, epochs=50)
-    fits = fit_together(
-        [(candidate, 1), (candidate, 2)], data, metric="rmse", stopping=lambda: True
-    )
+    fits = fit_seeds(candidate, data, [1, 2], metric="rmse", stopping=lambda: True)
     assert [one.result.state for one in fits] == ["interrupted"] * 2

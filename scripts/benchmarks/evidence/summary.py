@@ -99,10 +99,14 @@ def _any_arms(found: Losses) -> set[str]:
 def _standing(found: Losses) -> list[str]:
     arms = _arms(found)
     lines = []
-    if len(arms) > 1:
-        one = ranks(found, arms)
+    # The two that the question is about are searched on more splits than the others.
+    pair = [arm for arm in arms if arm in ("mix", "relu")]
+    for some in dict.fromkeys(map(tuple, (pair, arms))):
+        if len(some) < 2:
+            continue
+        one = ranks(found, some)
         average = ", ".join(f"{arm} {rank:.2f}" for arm, rank in one.average.items())
-        alike = f", Friedman p = {one.friedman:.2g}" if len(arms) > 2 else ""
+        alike = f", Friedman p = {one.friedman:.2g}" if len(some) > 2 else ""
         lines.append(
             f"average ranks on {one.sets} sets: {average} (critical difference {one.critical:.2f}"
             f"{alike})"

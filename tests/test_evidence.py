@@ -163,6 +163,20 @@ def test_wilcoxon_is_scipys_and_seeds_show_what_they_can():
     assert "worse by more than 2% on set11" in text
 
 
+def test_splits_have_a_test_of_their_own():
+    """Eight seeds of one search each on two splits: the seeds show what two searches cannot."""
+    rows = [
+        {**row, "split": split}
+        for split in (0, 1)
+        for row in rows_of({"mix": [[1.0 + 0.01 * i for i in range(8)]], "relu": [[2.0] * 8]})
+    ]
+    found = standings.duel(standings.losses(rows, 1_000), "mix", "relu")
+    assert found.by_set["set0"][1] < 1e-3
+    assert found.over_splits["set0"] == 0.5
+    assert "p splits" in summary.summarise(rows)
+    assert "p splits" not in summary.summarise(rows[:2])
+
+
 def test_ranks_with_ties_and_the_critical_difference():
     one = {"s": {"a": [1.0], "b": [1.0], "c": [3.0]}, "t": {"a": [1.0], "b": [2.0], "c": [3.0]}}
     one = {name: {arm: {0: v} for arm, v in arms.items()} for name, arms in one.items()}

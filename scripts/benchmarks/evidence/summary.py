@@ -70,9 +70,10 @@ def _table(rows: Rows, found: Losses, budget: int, title: str) -> list[str]:
         key=lambda arm: (arm not in _SEARCHED, _SEARCHED.index(arm) if arm in _SEARCHED else 0)
     )
     head = f"{title:26}" + "".join(f"{arm:>11}" for arm in arms)
-    lines = [head + f"{'mix − relu':>13}{'p':>8}"]
     metrics = {row["set"]: row["metric"] for row in rows}
     versus, some = duel(found, "mix", "relu"), False
+    several = min(versus.over_splits.values(), default=1.0) < 1.0
+    lines = [head + f"{'mix − relu':>13}{'p':>8}" + (f"{'p splits':>10}" if several else "")]
     for name in sorted(found):
         per_cent = metrics[name] == "accuracy"
         cells = ""
@@ -88,6 +89,7 @@ def _table(rows: Rows, found: Losses, budget: int, title: str) -> list[str]:
         if name in versus.by_set:
             value, p = versus.by_set[name]
             cells += f"{100 * value:>+12.1f}%{p:>8.3f}"
+            cells += f"{versus.over_splits[name]:>10.3f}" if several else ""
         lines.append(f"{name:26}{cells}")
     return [*lines, "* over fewer splits than the others"] if some else lines
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from jsonargparse import ActionYesNo, ArgumentParser, Namespace
 
 from slaf_automl import cli_report
+from slaf_automl.cli_complaints import complaint_in_words, refuse_empty
 from slaf_automl.errors import SlafError
-from slaf_automl.files import cannot_write, make_folder, write_bytes
+from slaf_automl.files import cannot_write, make_room_for, write_bytes
 
 if TYPE_CHECKING:
     from slaf_automl.training import TableData
@@ -30,8 +31,7 @@ class _Parser(ArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print the complaint and leave with status 2."""
-        text = " ".join(str(message).replace("Parser key", "option").split())
-        _complain(f"{text}; see slaf-automl --help")
+        _complain(f"{complaint_in_words(str(message))}; see slaf-automl --help")
         raise SystemExit(_USAGE)
 
 
@@ -44,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         namespace = _parser().parse_args(None if arguments is None else list(arguments))
         command: str = namespace.command
+        refuse_empty(namespace[command].as_dict())
         _COMMANDS[command](namespace[command])
     except SlafError as error:
         _complain(str(error))
@@ -224,6 +225,7 @@ def _front(options: Namespace) -> None:
     costs, plot = arguments.pop("costs"), arguments.pop("plot")
     if plot is not None:
         require_plot()
+        make_room_for(Path(plot))
     data = _data(arguments)
     front = search_front(
         data,
@@ -256,9 +258,7 @@ def _export(options: Namespace) -> None:
         raise SlafError(f"unknown format {options.format!r}", expected="one of onnx, safetensors")
     read_bundle(options.run)  # Refuses a damaged bundle before anything is written.
     target = Path(options.out)
-    if target.is_dir():
-        raise SlafError(f"{target} is a folder", expected="a file to write")
-    make_folder(target.absolute().parent)
+    make_room_for(target)
     source = find_bundle(options.run) / f"model.{options.format}"
     if not source.is_file():
         raise SlafError(f"{source} is missing", remedy="run the search again to export it anew")
@@ -270,9 +270,11 @@ def _export(options: Namespace) -> None:
 def _predict(options: Namespace) -> None:
     from slaf_automl.export import predict_rows, read_bundle, write_predictions
 
-    table = predict_rows(read_bundle(options.bundle), options.data, say=_note)
     target = Path(options.out)
-    make_folder(target.absolute().parent)
+    if target.exists() and Path(options.data).exists() and target.samefile(options.data):
+        raise SlafError(f"--out {target} is the file to predict", expected="another file")
+    make_room_for(target)
+    table = predict_rows(read_bundle(options.bundle), options.data, say=_note)
     write_predictions(table, target)
     print(f"{target}: {table.num_rows:,} predictions")
 
@@ -281,6 +283,8 @@ def _spaces(options: Namespace) -> None:
     from slaf_automl.spaces import SearchSpace, shipped_names, space_description
 
     if options.name is None:
+        if options.data is not None:
+            raise SlafError("--data without a space", expected="a name too: spaces mlp --data …")
         print("\n".join(shipped_names()))
         return
     lines = [space_description(options.name)]

@@ -16,8 +16,11 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write a file atomically.
 
     Raises:
-        SlafError: the folder cannot be written or is full; an older file stays as it was.
+        SlafError: the path is a folder's, or the folder cannot be written or is full; an older file
+            stays as it was.
     """
+    if not path.name:  # "." and "/"
+        raise SlafError(f"{path} is a folder", expected="a file to write")
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:
@@ -67,6 +70,17 @@ def make_folder(path: Path) -> None:
     probe = path / f".probe.{os.getpid()}"
     write_bytes(probe, b"x" * 4096)
     probe.unlink(missing_ok=True)
+
+
+def make_room_for(path: Path) -> None:
+    """Make the folder of a file that is written later, and check both.
+
+    Raises:
+        SlafError: the path is a folder's, or its folder cannot be made or written.
+    """
+    if path.is_dir():
+        raise SlafError(f"{path} is a folder", expected="a file to write")
+    make_folder(path.absolute().parent)
 
 
 def replace_folder(partial: Path, final: Path) -> None:

@@ -171,7 +171,13 @@ def test_a_binary_file_is_one_line(tmp_path, capsys):
         (["search", "nosuch.csv", "--budget", "500"], "no such file: nosuch.csv"),
         (["search", "sklearn:moon", "--budget", "500"], "unknown data set 'sklearn:moon'"),
         (["search", "sklearn:iris", "--budget", "3"], "expected at least 27"),
-        (["search", "sklearn:iris", "--budget", "many"], "budget"),
+        (["search", "sklearn:iris", "--budget", "many"], "--budget many: expected a whole number"),
+        (["search", "sklearn:iris", "--budget", "1e3"], "--budget 1e3: expected a whole number"),
+        (["search", "sklearn:iris", "--budget", "500", "--timeout", "soon"], "expected a number"),
+        (["search", "", "--budget", "500"], "data is empty"),
+        (["search", "sklearn:iris", "--budget", "500", "--target", ""], "--target is empty"),
+        (["search", "sklearn:iris", "--budget", "500", "--depth", "3"], "space 'published'"),
+        (["front", "sklearn:iris", "--budget", "500", "--plot", "."], ". is a folder"),
         (["search", "sklearn:iris"], "budget"),
         (["search", "sklearn:iris", "--budget", "500", "--trials", "0"], "trials 0"),
         (["search", "sklearn:iris", "--budget", "500", "--population", "0"], "a population of 0"),
@@ -296,6 +302,11 @@ def test_export_writes_one_file_of_either_format(finished, tmp_path, capsys):
         (["export", "{run}", "--format", "pickle", "--out", "{tmp}/m"], "unknown format 'pickle'"),
         (["export", "{tmp}", "--out", "{tmp}/m.onnx"], "no bundle in"),
         (["export", "{run}", "--out", "{tmp}"], "is a folder"),
+        (["export", "{run}"], "missing: --out"),
+        (["predict", "{run}", "sklearn:iris", "--out", "{tmp}"], "is a folder"),
+        (["predict", "{run}", "sklearn:iris", "--out", ""], "--out is empty"),
+        (["report", ""], "run is empty"),
+        (["spaces", "--data", "sklearn:iris"], "--data without a space"),
         (["predict", "{tmp}", "sklearn:iris", "--out", "{tmp}/p.csv"], "no bundle in"),
         (["predict", "{run}", "nosuch.csv", "--out", "{tmp}/p.csv"], "no such file"),
         (["predict", "{run}", "sklearn:wine", "--out", "{tmp}/p.csv"], "is missing"),
@@ -319,6 +330,22 @@ def test_predict_gives_labels_and_probabilities_of_the_raw_rows(finished, tmp_pa
     assert table.column_names[0] == "prediction"
     assert set(table["prediction"].to_pylist()) <= set(data.info.classes)
     assert len(table.column_names) == 4
+
+
+def test_predictions_never_replace_the_rows(finished, tmp_path, capsys):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("never read")
+    (tmp_path / "link.csv").symlink_to(rows)
+    for out in (rows, tmp_path / "link.csv"):
+        line = complaint(capsys, ["predict", str(finished), str(rows), "--out", str(out)])
+        assert "is the file to predict" in line
+    assert rows.read_text() == "never read"
+
+
+def test_a_file_that_holds_no_options_is_not_quoted_whole(tmp_path, capsys):
+    (tmp_path / "data.csv").write_text("a,b\n" + "1,2\n" * 1_000)
+    arguments = ["search", "sklearn:iris", "--config", str(tmp_path / "data.csv")]
+    assert len(complaint(capsys, [*arguments, "--out", str(tmp_path / "run")])) < 400
 
 
 def test_spaces_lists_and_shows(capsys):

@@ -199,3 +199,9 @@ def test_missing_new_folder_leaves_the_old_one_in_place(tmp_path):
     assert str(final) in one_line(error)
     assert (final / "old").read_text() == "old"
     assert list(tmp_path.iterdir()) == [final]
+
+
+@pytest.mark.parametrize("path", [".", "/"])
+def test_a_path_without_a_name_is_no_file(path):
+    with pytest.raises(SlafError, match="is a folder; expected a file"):
+        write_bytes(Path(path), b"content")

@@ -27,6 +27,7 @@ from evidence.summary import panels, summarise
 from tqdm import tqdm
 
 from slaf_automl import SlafError
+from slaf_automl.files import make_room_for
 
 QUICK = ("concrete", "kin8nm", "vowel")
 
@@ -70,8 +71,14 @@ def parse() -> argparse.Namespace:
     if options.results is not None and options.add is not None:
         parser.error("--add is for a run, --results runs nothing")
     if options.quick:
-        options.sets, options.budgets, options.trials = set(QUICK), [1_000], 8
-        options.confirmations, options.out = 6, options.out.with_name("quality_quick")
+        own = {"sets": set(QUICK), "budgets": [1_000], "trials": 8, "confirmations": 6}
+        default = {**vars(parser.parse_args([])), "sets": set()}
+        for name, value in own.items():
+            if getattr(options, name) != default[name]:
+                parser.error(f"--{name} beside --quick, which says it itself")
+            setattr(options, name, value)
+        if options.out == default["out"]:
+            options.out = options.out.with_name("quality_quick")
     if options.results is None and options.data_dir is None:
         parser.error("--data-dir is missing, or --results")
     return options
@@ -79,6 +86,8 @@ def parse() -> argparse.Namespace:
 
 def main() -> int:
     options = parse()
+    if options.plot is not None:
+        make_room_for(options.plot)
     if options.results is not None:
         rows = read_results(options.results)
     else:

@@ -78,16 +78,28 @@ def _draw_slot(axes: Axes, slot: Mapping[str, Any], columns: int) -> None:
         style = {"color": COLOURS["mix"], "linewidth": 1.1, "alpha": 0.7} if learned else _relu()
         axes.plot(x, y - np.interp(0.0, x, y), **style)
     if learned:
-        axes.plot(x, np.maximum(x, 0.0), **_relu())
+        # What the slot would be without its functions.
+        if _of_inputs(slot):
+            axes.plot(x, x, **_plain())
+        else:
+            axes.plot(x, np.maximum(x, 0.0), **_relu())
         if slot["clipped"]:
             for end in (-1.0, 1.0):
                 if low < end < high:
                     axes.axvline(end, color=INK, linewidth=0.8, linestyle=":")
     title = f"{slot['name']}: {slot['slot']}\n{channels_in_words(slot)}"
-    width = 35 if columns == 2 else 75
+    width = 30 if columns == 2 else 70
     lines = [wrapped for line in title.split("\n") for wrapped in textwrap.wrap(line, width)]
     axes.set_title("\n".join(lines), loc="left")
     axes.set_xlabel("input of the slot")
+
+
+def _of_inputs(slot: Mapping[str, Any]) -> bool:
+    return bool(slot["name"] == "inputs")
+
+
+def _plain() -> dict[str, Any]:
+    return {"color": INK, "linewidth": 1.0, "linestyle": "-."}
 
 
 def _relu() -> dict[str, Any]:
@@ -104,6 +116,8 @@ def _legend(figure: Any, slots: Sequence[Mapping[str, Any]]) -> None:
     handles: list[Any] = [Line2D([], [], label=" or ".join(fixed), **_relu())]
     if any(slot["learned"] for slot in slots):
         handles.insert(0, Line2D([], [], color=COLOURS["mix"], label="learned functions"))
+        if any(_of_inputs(slot) for slot in slots):
+            handles.append(Line2D([], [], label="the input itself", **_plain()))
         if any(slot["clipped"] for slot in slots):
             clip = Line2D([], [], color=INK, linestyle=":", label="clip range")
             handles.append(clip)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import socket
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -76,6 +77,7 @@ def _listening(app: Any, host: str, port: int) -> Any:
     try:
         return make_server(host, port, app, server_class=Server, handler_class=Quiet)
     except OSError as error:
+        word = "host" if isinstance(error, socket.gaierror) else "port"
         raise SlafError(
-            f"cannot listen on {host}:{port}: {error.strerror}", remedy="choose another --port"
+            f"cannot listen on {host}:{port}: {error.strerror}", remedy=f"choose another --{word}"
         ) from None

@@ -22,6 +22,12 @@ SCHEMA = 1
 
 _MOST_EPOCHS = 120
 
+_SLOT = {
+    *("name", "kind", "slot", "channels", "learned", "clipped", "range", "inputs", "shown"),
+    "functions",
+}
+_CURVE = {"seed", "best_epoch", "epochs", "validation", "training_loss"}
+
 
 def arm_data(
     candidate: Candidate,
@@ -76,10 +82,16 @@ def read_figure_data(folder: Path, decision: Mapping[str, Any] | None) -> dict[s
         if document["schema"] != SCHEMA or document["decision"] != decision:
             return None
         arms: dict[str, Any] = document["arms"]
-        whole = all({"candidate", "slots", "curves"} <= set(arm) for arm in arms.values())
-        return arms if whole else None
+        return arms if all(map(_whole, arms.values())) else None
     except (SlafError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _whole(arm: Mapping[str, Any]) -> bool:
+    if not {"candidate", "slots", "curves"} <= set(arm):
+        return False
+    slots, curves = arm["slots"] or [], arm["curves"]
+    return all(set(slot) >= _SLOT for slot in slots) and all(set(c) >= _CURVE for c in curves)
 
 
 def _thinned(curve: Curve) -> dict[str, list[Any]]:

@@ -26,6 +26,17 @@ _NEEDED = {
 }
 """What every version of `metrics.json` has."""
 
+_SEEDS = {"mean", "spread", "values"}
+_WITHIN = {
+    "mix": _SEEDS | {"parameters", "trials", "slots", "widths", "validation"},
+    "relu": _SEEDS | {"parameters", "trials", "slots", "widths", "validation"},
+    "test": _SEEDS,
+    "exported": {"seed", "validation", "test"},
+    "linear": {"parameters", "validation", "test"},
+    "constant": {"parameters", "validation", "test"},
+}
+"""And in these of its entries; without a control `relu` is null."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -140,6 +151,21 @@ def _decision(folder: Path) -> Any:
         return None
 
 
+def _absent(metrics: Mapping[str, Any]) -> str | None:
+    """Return an entry of `metrics.json` that is missing, None of a whole one."""
+    for name in sorted(_NEEDED - set(metrics)):
+        return name
+    for name, keys in _WITHIN.items():
+        entry = metrics[name]
+        if entry is None and name == "relu":
+            continue
+        if not isinstance(entry, Mapping):
+            return name
+        for key in sorted(keys - set(entry)):
+            return f"{name}.{key}"
+    return None
+
+
 def _read_bundle(
     folder: Path,
 ) -> tuple[Mapping[str, Any] | None, Candidate | None, DataInfo | None]:
@@ -155,9 +181,9 @@ def _read_bundle(
             expected=f"schema {SCHEMA}",
             remedy="read it with the version of slaf_automl that wrote it",
         )
-    if absent := sorted(_NEEDED - set(metrics)):
+    if (absent := _absent(metrics)) is not None:
         raise StudyError(
-            f"{bundle / 'metrics.json'} has no {absent[0]!r}", remedy="search again to export anew"
+            f"{bundle / 'metrics.json'} has no {absent!r}", remedy="search again to export anew"
         )
     document = read_json(bundle / "candidate.json")
     try:

@@ -19,7 +19,7 @@ from slaf_automl.report.run import Run
 from slaf_automl.report.studied_arm import seconds
 from slaf_automl.report.studies_figures import draw_front, draw_history, draw_importances
 from slaf_automl.report.usage import usage
-from slaf_automl.report.words import slot_in_words
+from slaf_automl.report.verdict import behind_in_words
 
 _UNCONCLUDED = (
     "This run has no conclusion yet. Its search command once more goes on, trains both winners "
@@ -79,7 +79,8 @@ class Sections:
             text = "No verdict yet."
             if best:
                 text += f" Best validation {self.run.metric} so far: {', '.join(best)}."
-            return {"verdict": text, "exported": None, "difference": None, "openings": ""}
+            nothing = {"exported": None, "difference": None, "openings": "", "behind": None}
+            return {"verdict": text, **nothing}
         exported = {
             "why": _exported_in_words(metrics),
             "seed": number(metrics, "exported.seed"),
@@ -101,6 +102,7 @@ class Sections:
             )
         return {
             "verdict": metrics["gain"],
+            "behind": behind_in_words(metrics),
             "exported": exported,
             "difference": difference if difference["mean"] is not None else None,
             "openings": text,
@@ -163,11 +165,9 @@ class Sections:
         """Return in words what fills each slot of the mix winner."""
         if self.run.metrics is None:
             return {}
-        slots = {f"slot {i}": slot for i, slot in enumerate(self.run.metrics["mix"]["slots"])}
-        architecture = self.run.architecture("mix")
-        if architecture is not None and architecture.input_activation is not None:
-            slots[INPUTS] = slot_in_words(architecture.input_activation)
-        return slots
+        mix = self.run.metrics["mix"]
+        slots = {f"slot {i}": slot for i, slot in enumerate(mix["slots"])}
+        return {**slots, INPUTS: mix["inputs"]} if mix.get("inputs") else slots
 
     def _search(self) -> dict[str, Any]:
         run = self.run
@@ -256,12 +256,16 @@ def _stayed_in_words(winner: Mapping[str, str]) -> str:
     Example:
         >>> _stayed_in_words({"slot 0": "slaf chebyshev 3", "slot 1": "relu", "slot 2": "relu"})
         'In the winner of the mix 2 of 3 slots stayed ReLU: slot 1 and slot 2.'
+        >>> _stayed_in_words({"slot 0": "slaf chebyshev 3, 75% relu"})
+        'In the winner of the mix no slot stayed ReLU; some have ReLU in a part of their channels.'
     """
     if not winner:
         return "There is no winner yet."
     stayed = [name for name, slot in winner.items() if slot.startswith("relu")]
     if not stayed:
-        return "In the winner of the mix no slot stayed ReLU."
+        shared = any(slot.endswith("% relu") for slot in winner.values())
+        some = "; some have ReLU in a part of their channels" if shared else ""
+        return f"In the winner of the mix no slot stayed ReLU{some}."
     if len(stayed) == len(winner):
         return "In the winner of the mix every slot stayed ReLU."
     listed = " and ".join(filter(None, [", ".join(stayed[:-1]), stayed[-1]]))

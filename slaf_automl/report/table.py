@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from slaf_automl.report.costs import used_in_words
+from slaf_automl.report.verdict import behind_in_words
 
 
 def result_table(metrics: Mapping[str, Any]) -> str:
@@ -118,6 +119,7 @@ def _closing(metrics: Mapping[str, Any]) -> list[str]:
         paired = metrics["difference"]
         lines.append(f"paired difference mix − relu on test: {_interval(paired)}")
     lines.append(metrics["gain"])
+    lines += filter(None, [behind_in_words(metrics)])
     lines += _compute(metrics)
     exported = metrics["exported"]
     what = "trained on training and validation rows" if exported["refit"] else "best on validation"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from slaf_automl.report.run import Run
 
 _SHOWN = 12
+_LONGEST = 60
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def usage(run: Run) -> Usage | None:
         "slaf-automl export RUN --format onnx --out model.onnx"
     )
     return Usage(
-        target=info.target,
+        target=_short(info.target),
         inputs="1 feature" if count == 1 else f"{count:,} features",
         features=_listed([str(name) for name in info.features]),
         classes=_listed([str(label) for label in info.classes]),
@@ -68,7 +69,7 @@ def usage(run: Run) -> Usage | None:
 
 
 def _listed(names: list[str]) -> str:
-    """Return names, of many the first ones.
+    """Return names, of many the first ones, of long ones the beginning.
 
     Example:
         >>> _listed(["a", "b"])
@@ -76,5 +77,9 @@ def _listed(names: list[str]) -> str:
         >>> _listed([str(i) for i in range(15)])
         '0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 3 more'
     """
-    shown = ", ".join(names[:_SHOWN])
+    shown = ", ".join(map(_short, names[:_SHOWN]))
     return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"

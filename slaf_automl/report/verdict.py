@@ -101,6 +101,31 @@ def gain_in_words(
     return in_words(found, "the mix", "the ReLU network of this size", better)
 
 
+def behind_in_words(metrics: Mapping[str, Any]) -> str | None:
+    """Say that the exported network is behind a trivial predictor on the test rows; None if not.
+
+    Example:
+        >>> trivial = {"linear": {"test": 0.5}, "constant": {"test": 1.5}}
+        >>> ours = {"metric": "rmse", "direction": "minimize", "exported": {"test": 0.75}}
+        >>> print(behind_in_words({**ours, **trivial}))
+        On the test rows the exported network (rmse 0.75) is behind the linear predictor (0.5).
+        >>> behind_in_words({**ours, **trivial, "exported": {"test": 0.25}})
+    """
+    ours, higher = metrics["exported"]["test"], metrics["direction"] == "maximize"
+    trivial = {name: metrics[name]["test"] for name in ("linear", "constant")}
+    ahead = [
+        f"the {name} predictor ({value:.4g})"
+        for name, value in trivial.items()
+        if (value > ours if higher else value < ours)
+    ]
+    if not ahead:
+        return None
+    return (
+        f"On the test rows the exported network ({metrics['metric']} {ours:.4g}) is behind "
+        f"{' and '.join(ahead)}."
+    )
+
+
 def gain_without_twin(
     mix: ArmFigures, linear: float, budget: str, better: Callable[[float, float], bool]
 ) -> str:

@@ -20,6 +20,8 @@ from slaf_automl.spaces.schema import INPUTS, SpaceFile
 from slaf_automl.spaces.slot_kinds import every_slot
 from slaf_automl.spec import Budget, DataInfo, Scalar
 
+_DEPTHS = "take the space 'published', add it to the space file, or leave the depth limit out"
+
 WIDEST = 1_024
 """The largest `widths.most` of a space under a budget that may not limit the widths itself."""
 
@@ -103,7 +105,7 @@ def _plain_inputs(file: SpaceFile) -> SpaceFile:
         return plain
     raise BudgetError(
         f"{_lacking(file, INPUTS[0], 'none')}, and a depth limit allows nothing else",
-        remedy="add it to the space file, or leave the depth limit out",
+        remedy=_DEPTHS,
     )
 
 
@@ -163,7 +165,7 @@ def _polynomials_only(file: SpaceFile) -> SpaceFile:
         if kept is None:
             raise BudgetError(
                 f"{_lacking(file, name, value)}, and a depth limit allows nothing else",
-                remedy="add it to the space file, or leave the depth limit out",
+                remedy=_DEPTHS,
             )
         file = kept
     return file

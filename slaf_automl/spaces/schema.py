@@ -252,6 +252,11 @@ def parse_dimension(name: str, document: Any, where: str) -> Dimension:
 def _range(name: str, document: Mapping[str, Any], where: str) -> Dimension:
     low = _value(name, document["low"], f"{where}.low")
     high = _value(name, document["high"], f"{where}.high")
+    if low is None or high is None:
+        raise SpaceError(
+            f"{where}: a range from {document['low']!r} to {document['high']!r}",
+            expected="numbers; null is one of choices: [null, …]",
+        )
     log = document.get("log", False)
     if not isinstance(log, bool):
         raise SpaceError(f"{where}.log: {log!r}", expected="true or false")

@@ -215,5 +215,36 @@ def test_figures_of_another_conclusion_do_not_count(copied):
     document = json.loads((copied / "figures.json").read_text())
     (copied / "figures.json").write_text(json.dumps({**document, "schema": 2}))
     assert read_figure_data(copied, decision) is None
+    for entry, key in (("slots", "functions"), ("curves", "epochs")):
+        torn = json.loads(json.dumps(document))
+        del torn["arms"]["mix"][entry][0][key]
+        (copied / "figures.json").write_text(json.dumps(torn))
+        assert read_figure_data(copied, decision) is None
     (copied / "figures.json").write_text("{")
     assert read_figure_data(copied, decision) is None
+
+
+@pytest.mark.parametrize("step", [-0.1, 0.1])
+def test_a_network_behind_a_trivial_predictor_is_said_to_be(step, copied, monkeypatch):
+    monkeypatch.setattr("slaf_automl.report.drawing._rasterised", lambda figure: b"")
+    path = copied / "best" / "metrics.json"
+    metrics = json.loads(path.read_text())
+    sign = 1 if metrics["direction"] == "maximize" else -1
+    metrics["linear"]["test"] = metrics["exported"]["test"] - sign
+    metrics["constant"]["test"] = metrics["exported"]["test"] + sign * step
+    path.write_text(json.dumps(metrics))
+    shown = Page(slaf_automl.write_report(copied)).words
+    assert ("is behind the constant predictor (" in shown) == (step > 0)
+    assert "linear predictor" not in shown
+
+
+def test_the_function_of_the_inputs_is_named_without_figures_too(copied, monkeypatch):
+    monkeypatch.setattr("slaf_automl.report.drawing._rasterised", lambda figure: b"")
+    (copied / "figures.json").unlink()
+    path = copied / "best" / "metrics.json"
+    metrics = json.loads(path.read_text())
+    metrics["winner"] = "relu"
+    metrics["mix"] |= {"slots": ["relu"], "widths": [5], "inputs": "slaf tent 12"}
+    path.write_text(json.dumps(metrics))
+    shown = Page(slaf_automl.write_report(copied)).words
+    assert "In the winner of the mix 1 of 2 slots stayed ReLU: slot 0." in shown

@@ -115,6 +115,15 @@ def test_a_bundle_of_a_newer_version(write_run, make_trial, capsys):
     keys = "metric direction winner parameters budget exported test mix relu gain linear constant"
     metrics = dict.fromkeys([*keys.split(), "test_openings"]) | {"schema": 1}
     (run / "best" / "metrics.json").write_text(json.dumps(metrics))
+    assert "metrics.json has no 'mix'" in complaint(capsys, "report", run)
+    trivial = dict.fromkeys(["parameters", "validation", "test"])
+    arm = dict.fromkeys([*trivial, "mean", "spread", "values", "trials", "slots", "widths"])
+    metrics |= {"mix": arm, "test": arm, "linear": trivial, "constant": trivial}
+    metrics["exported"] = {"seed": 1, "test": 0.5}
+    (run / "best" / "metrics.json").write_text(json.dumps(metrics))
+    assert "metrics.json has no 'exported.validation'" in complaint(capsys, "report", run)
+    metrics["exported"]["validation"] = None
+    (run / "best" / "metrics.json").write_text(json.dumps(metrics))
     assert "cannot read" in complaint(capsys, "report", run)
     (run / "best" / "candidate.json").write_text(json.dumps({"candidate": {}}))
     assert "schema None" in complaint(capsys, "report", run)
@@ -164,6 +173,8 @@ def test_a_port_that_cannot_be(write_run, capsys):
         line = complaint(capsys, "dashboard", run, "--port", port)
     assert f"cannot listen on localhost:{port}" in line
     assert "choose another --port" in line
+    line = complaint(capsys, "dashboard", run, "--host", "no such host")
+    assert line.rstrip().endswith("choose another --host")
 
 
 class Served:

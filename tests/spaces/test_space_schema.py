@@ -130,6 +130,8 @@ OUT_OF_RANGE = [
     (dimension("slot.degree", {"choices": [2, 99]}), ("slot.degree.choices", "99", "1 to 16")),
     (dimension("slot.degree", {"choices": [2, 2.5]}), ("slot.degree.choices", "2.5", "integer")),
     (dimension("slot.hybrid", {"choices": [0.0, 1.0]}), ("slot.hybrid.choices", "1.0", "0.95")),
+    (dimension("clip", {"low": None, "high": 3.0}), ("clip", "None to 3.0", "null is one of")),
+    (dimension("clip", {"low": 0.5, "high": None}), ("clip", "0.5 to None", "null is one of")),
     (dimension("clip", {"value": 0}), ("clip", "0", "0.5 to 100")),
     (dimension("learning_rate", {"value": float("nan")}), ("learning_rate", "nan")),
     (dimension("learning_rate", {"value": float("inf")}), ("learning_rate", "inf", "1000")),

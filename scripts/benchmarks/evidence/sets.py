@@ -8,7 +8,6 @@ formula, drawn uniformly from its ranges; their noise is none.
 from __future__ import annotations
 
 import ast
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import numpy as np
 import torch
 
 from slaf_automl import SlafError, TableData
+from slaf_automl.files import read_json
 
 UCI = {
     "boston": "bostonHousing",
@@ -103,7 +103,7 @@ def every_set(folder: Path) -> list[BenchmarkSet]:
     """Return all sets, the formulas last."""
     groups = {"uci": tuple(UCI), "tables": TABLES, "others": OTHERS}
     sets = [BenchmarkSet(n, group, n in TUNED) for group, names in groups.items() for n in names]
-    formulas = json.loads((folder / "feynman.json").read_text(encoding="utf-8"))
+    formulas = read_json(folder / "feynman.json")
     return sets + [BenchmarkSet(formulas[i]["id"], "feynman", False) for i in FORMULAS]
 
 
@@ -142,7 +142,7 @@ def inner_rows(data: TableData, split: int) -> TableData:
 
 
 def _points(name: str, folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    formulas = json.loads((folder / "feynman.json").read_text(encoding="utf-8"))
+    formulas = read_json(folder / "feynman.json")
     number = next(i for i, one in enumerate(formulas) if one["id"] == name)
     one = formulas[number]
     low, high = np.array(one["ranges"]).T

@@ -144,7 +144,10 @@ class Archive:
         return tuple(int(i) for i in value)
 
     def _damaged(self, error: BaseException) -> DataError:
+        reason = str(error) or type(error).__name__
+        if "allow_pickle" in reason:  # NumPy's guess at what it cannot read, and bad advice.
+            reason = "not a whole archive"
         return DataError(
-            f"{self.path} is damaged or cut short: {str(error) or type(error).__name__}",
+            f"{self.path} is damaged or cut short: {reason}",
             remedy="write or download it again",
         )

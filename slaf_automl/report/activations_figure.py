@@ -83,10 +83,8 @@ def _draw_slot(axes: Axes, slot: Mapping[str, Any], columns: int) -> None:
             axes.plot(x, x, **_plain())
         else:
             axes.plot(x, np.maximum(x, 0.0), **_relu())
-        if slot["clipped"]:
-            for end in (-1.0, 1.0):
-                if low < end < high:
-                    axes.axvline(end, color=INK, linewidth=0.8, linestyle=":")
+        for end in _clip_ends(slot):
+            axes.axvline(end, color=INK, linewidth=0.8, linestyle=":")
     title = f"{slot['name']}: {slot['slot']}\n{channels_in_words(slot)}"
     width = 30 if columns == 2 else 70
     lines = [wrapped for line in title.split("\n") for wrapped in textwrap.wrap(line, width)]
@@ -96,6 +94,12 @@ def _draw_slot(axes: Axes, slot: Mapping[str, Any], columns: int) -> None:
 
 def _of_inputs(slot: Mapping[str, Any]) -> bool:
     return bool(slot["name"] == "inputs")
+
+
+def _clip_ends(slot: Mapping[str, Any]) -> list[float]:
+    """Return the ends of the clip range that lie in the panel."""
+    low, high = slot["range"]
+    return [end for end in (-1.0, 1.0) if slot["clipped"] and low < end < high]
 
 
 def _plain() -> dict[str, Any]:
@@ -118,7 +122,7 @@ def _legend(figure: Any, slots: Sequence[Mapping[str, Any]]) -> None:
         handles.insert(0, Line2D([], [], color=COLOURS["mix"], label="learned functions"))
         if any(_of_inputs(slot) for slot in slots):
             handles.append(Line2D([], [], label="the input itself", **_plain()))
-        if any(slot["clipped"] for slot in slots):
+        if any(map(_clip_ends, slots)):
             clip = Line2D([], [], color=INK, linestyle=":", label="clip range")
             handles.append(clip)
     handles.append(Patch(color=_INPUTS, alpha=0.3, label="inputs (validation rows)"))

@@ -10,17 +10,15 @@ import errno
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from jsonargparse import ActionYesNo, ArgumentParser, Namespace
 
 from slaf_automl import cli_report
 from slaf_automl.cli_complaints import complaint_in_words, refuse_empty
+from slaf_automl.cli_options import add_study, read_data, take_limits
 from slaf_automl.errors import SlafError
 from slaf_automl.files import cannot_write, make_room_for, write_bytes
-
-if TYPE_CHECKING:
-    from slaf_automl.training import TableData
 
 _USAGE = 2
 _INTERRUPTED = 130
@@ -87,7 +85,7 @@ def _parser() -> ArgumentParser:
 
 def _search_parser() -> ArgumentParser:
     parser = _Parser(description="Search for the best SLAF/ReLU mix within a budget.")
-    _add_study(parser)
+    add_study(parser)
     add = parser.add_argument
     add("--depth", type=int | None, help="greatest multiplicative depth: polynomials only")
     yes_no = ActionYesNo(no_prefix="no-")
@@ -103,44 +101,11 @@ def _search_parser() -> ArgumentParser:
 
 def _front_parser() -> ArgumentParser:
     parser = _Parser(description="Search how much of the metric each size of network can give.")
-    _add_study(parser)
+    add_study(parser)
     add = parser.add_argument
     add("--costs", type=str, default="parameters", help="one or two of parameters, macs, relus")
     add("--plot", type=str | None, help="HTML file to draw to (needs slaf-automl[report])")
     return parser
-
-
-def _add_study(parser: ArgumentParser) -> None:
-    """Add what every search takes: data, limits, trials and where they are kept."""
-    add = parser.add_argument
-    _add_data(parser)
-    add("--config", action="config", help="YAML file with these options")
-    add("--budget", type=int | None, help="most values the network may store")
-    add("--macs", type=int | None, help="most multiply-accumulates for one example")
-    add("--relus", type=int | None, help="most ReLU and comparison evaluations for one example")
-    add("--trials", type=int, default=64, help="finished trials of each arm")
-    add("--population", type=int | None, help="candidates trained at once (default: the space's)")
-    add("--space", type=str, default="mlp", help="name of a shipped space, or a YAML file")
-    add("--out", type=str, required=True, help="run folder; the same one again resumes or extends")
-    add("--seed", type=int, default=0, help="of sampling, initial weights and batches")
-    add("--metric", type=str | None, help="what is optimised (default: accuracy, rmse or r2)")
-    add("--timeout", type=float | None, help="seconds after which to end with what there is")
-
-
-def _add_data(parser: ArgumentParser) -> None:
-    """Add the data and what says how to read and split them."""
-    add = parser.add_argument
-    add("data", type=str, help="CSV, Parquet, .npz or IDX file, folder of images, or sklearn:NAME")
-    add("--target", type=str | None, help="column to predict, or several (default: the last)")
-    add("--task", type=str | None, help="classification or regression (default: by the target)")
-    add("--split", type=int, default=0, help="number of the random split")
-    add("--validation", type=str | None, help="file of the validation rows")
-    add("--test", type=str | None, help="file of the test rows")
-    add("--group", type=str | None, help="column whose equal rows stay in one part; no feature")
-    add("--time", type=str | None, help="column that orders the rows: the last are for the test")
-    add("--categorical", type=str | None, help="columns of numbers that are categories: a,b,…")
-    add("--shape", type=str | None, help="of a row of arrays: 3x32x32, or 1x40 for a series")
-    add("--class-weights", type=str | None, help="balanced: every class weighs the same")
 
 
 def _export_parser() -> ArgumentParser:
@@ -172,8 +137,8 @@ def _search(options: Namespace) -> None:
     from slaf_automl.spec import Budget
 
     arguments: dict[str, Any] = {k: v for k, v in options.as_dict().items() if k != "config"}
-    limits = _limits(arguments, ("budget", "macs", "relus", "depth"))
-    data = _data(arguments)
+    limits = take_limits(arguments, ("budget", "macs", "relus", "depth"))
+    data = read_data(arguments)
     result = search(data, budget=Budget(**limits), **arguments, log=_say)
     figures = result.metrics["data"]
     print(
@@ -184,49 +149,18 @@ def _search(options: Namespace) -> None:
     print(f"bundle: {result.folder / 'best'}")
 
 
-def _data(arguments: dict[str, Any]) -> TableData:
-    """Read the data that the options name, and take these out of the options."""
-    from slaf_automl.training import TableData
-
-    words = ("target", "task", "split", "validation", "test", "group", "time", "class_weights")
-    named = {word: arguments.pop(word) for word in words}
-    columns, shape = arguments.pop("categorical"), arguments.pop("shape")
-    return TableData.load(
-        arguments.pop("data"),
-        **named,
-        seed=arguments["seed"],
-        categorical=[] if columns is None else [name.strip() for name in columns.split(",")],
-        shape=None if shape is None else _shape(shape),
-    )
-
-
-def _shape(text: str) -> tuple[int, ...]:
-    sizes = text.lower().split("x")
-    if not all(size.strip().isdigit() for size in sizes):
-        raise SlafError(f"shape {text!r}", expected="numbers such as 3x32x32 or 1x40")
-    return tuple(int(size) for size in sizes)
-
-
-def _limits(arguments: dict[str, Any], names: tuple[str, ...]) -> dict[str, int]:
-    """Take the limits out of the options, by the names of their costs."""
-    given = {name: arguments.pop(name) for name in names}
-    if all(limit is None for limit in given.values()):
-        raise SlafError("no budget", expected="at least one of --" + ", --".join(names))
-    return {name.replace("budget", "parameters"): limit for name, limit in given.items()}
-
-
 def _front(options: Namespace) -> None:
     from slaf_automl.front import search_front
     from slaf_automl.report.front import require_plot
     from slaf_automl.spec import Budget
 
     arguments: dict[str, Any] = {k: v for k, v in options.as_dict().items() if k != "config"}
-    limits = _limits(arguments, ("budget", "macs", "relus"))
+    limits = take_limits(arguments, ("budget", "macs", "relus"))
     costs, plot = arguments.pop("costs"), arguments.pop("plot")
     if plot is not None:
         require_plot()
         make_room_for(Path(plot))
-    data = _data(arguments)
+    data = read_data(arguments)
     front = search_front(
         data,
         costs=tuple(cost.strip() for cost in costs.split(",")),

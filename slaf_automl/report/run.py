@@ -35,7 +35,10 @@ _WITHIN = {
     "linear": {"parameters", "validation", "test"},
     "constant": {"parameters", "validation", "test"},
 }
-"""And in these of its entries; without a control `relu` is null."""
+"""And in these of its entries."""
+
+_NULL = {"budget", "relu", "exported.validation", *(f"{name}.spread" for name in _WITHIN)}
+"""What may be null: no limit on parameters, no control, a refit, a single seed."""
 
 
 @dataclass(frozen=True)
@@ -152,18 +155,17 @@ def _decision(folder: Path) -> Any:
 
 
 def _absent(metrics: Mapping[str, Any]) -> str | None:
-    """Return an entry of `metrics.json` that is missing, None of a whole one."""
-    for name in sorted(_NEEDED - set(metrics)):
-        return name
+    """Return an entry of `metrics.json` that is missing or null, None of a whole one."""
+    entries = {name: metrics[name] for name in _NEEDED & set(metrics)}
+    needed = set(_NEEDED)
     for name, keys in _WITHIN.items():
-        entry = metrics[name]
-        if entry is None and name == "relu":
-            continue
-        if not isinstance(entry, Mapping):
+        if isinstance(within := entries.get(name), Mapping):
+            entries |= {f"{name}.{key}": within[key] for key in keys & set(within)}
+            needed |= {f"{name}.{key}" for key in keys}
+        elif within is not None:
             return name
-        for key in sorted(keys - set(entry)):
-            return f"{name}.{key}"
-    return None
+    there = {name for name, entry in entries.items() if entry is not None or name in _NULL}
+    return min(needed - there, default=None)
 
 
 def _read_bundle(

@@ -115,14 +115,20 @@ def test_a_bundle_of_a_newer_version(write_run, make_trial, capsys):
     keys = "metric direction winner parameters budget exported test mix relu gain linear constant"
     metrics = dict.fromkeys([*keys.split(), "test_openings"]) | {"schema": 1}
     (run / "best" / "metrics.json").write_text(json.dumps(metrics))
-    assert "metrics.json has no 'mix'" in complaint(capsys, "report", run)
-    trivial = dict.fromkeys(["parameters", "validation", "test"])
-    arm = dict.fromkeys([*trivial, "mean", "spread", "values", "trials", "slots", "widths"])
+    assert "metrics.json has no 'constant'" in complaint(capsys, "report", run)
+    trivial = dict.fromkeys(["parameters", "validation", "test"], 0.5)
+    arm = dict.fromkeys([*trivial, "mean", "values", "trials", "slots", "widths"], 1)
+    arm["spread"] = None
+    metrics = {**dict.fromkeys(metrics, 1), "relu": None, "budget": None}
     metrics |= {"mix": arm, "test": arm, "linear": trivial, "constant": trivial}
-    metrics["exported"] = {"seed": 1, "test": 0.5}
+    for wrong, name in (({}, "exported.seed"), (7, "exported"), ({"seed": 1}, "exported.test")):
+        metrics["exported"] = {"validation": None, **wrong} if isinstance(wrong, dict) else wrong
+        (run / "best" / "metrics.json").write_text(json.dumps(metrics))
+        assert f"metrics.json has no '{name}'" in complaint(capsys, "report", run)
+    metrics["exported"] = {"validation": None, "seed": 1, "test": None}
     (run / "best" / "metrics.json").write_text(json.dumps(metrics))
-    assert "metrics.json has no 'exported.validation'" in complaint(capsys, "report", run)
-    metrics["exported"]["validation"] = None
+    assert "metrics.json has no 'exported.test'" in complaint(capsys, "report", run)
+    metrics["exported"]["test"] = 0.5
     (run / "best" / "metrics.json").write_text(json.dumps(metrics))
     assert "cannot read" in complaint(capsys, "report", run)
     (run / "best" / "candidate.json").write_text(json.dumps({"candidate": {}}))

@@ -85,5 +85,5 @@ class Overwritings:
 def _storage(tensor: Tensor) -> Any:
     try:
         return StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
-    except (NotImplementedError, RuntimeError):  # sparse and the like
-        return None
+    except (NotImplementedError, RuntimeError):
+        return None  # Sparse tensors have none; nor views, so `written` never notes one.
